@@ -1,0 +1,47 @@
+"""The error tree; its two branches decide the fate of a message.
+
+TilepoolError
+├── PermanentError          counted as failed, never tried again
+│   ├── BadTask             the task file; carries every mistake found in it
+│   ├── BadMessage          a queue message that cannot be understood
+│   └── BadImage            the source image cannot be read, or is not there
+└── TransientError          given back to the queue for another attempt
+    └── LostLease           the message belongs to another worker by now
+"""
+
+from collections.abc import Sequence
+
+
+class TilepoolError(Exception):
+    """Base of everything that this project raises on purpose."""
+
+
+class PermanentError(TilepoolError):
+    """Another attempt would end the same way."""
+
+
+class BadTask(PermanentError):
+    """A task that must not start; `errors` holds one line per mistake."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__(*errors)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "\n".join(self.errors)
+
+
+class BadMessage(PermanentError):
+    """A message body that is not ours or not of this version."""
+
+
+class BadImage(PermanentError):
+    """A source that cannot become tiles; the text is shown to librarians."""
+
+
+class TransientError(TilepoolError):
+    """Another attempt may succeed: throttling, a dead process, a network fault."""
+
+
+class LostLease(TransientError):
+    """The receipt handle is no longer valid: another worker may hold the message."""

@@ -1,0 +1,132 @@
+"""The pyramid of one image: scale factors, tiles, sizes, and the exact set of files an export holds.
+
+Pure arithmetic on pixels. Rounding is always up, as the IIIF Image API 3.0 implementation notes
+compute it: https://iiif.io/api/image/3.0/implementation/#3-tile-region-parameter-calculation
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+TILE_SIZE_PX = 512
+FULL_MAX_PX = 16_384
+"""Long side of `full/max` at most, unless the task says otherwise."""
+JPEG_MAX_PX = 65_500
+"""libjpeg's limit for one side (JPEG_MAX_DIMENSION)."""
+LISTED_SIZE_MAX_PX = 2_048
+"""`sizes` lists the pyramid's levels up to here: enough for thumbnails and previews, cheap to store."""
+THUMBNAIL_WIDTHS_PX = (90, 200)
+"""Universal Viewer asks for `full/90,` and `full/200,` whatever the manifest offers."""
+CANVAS_THUMBNAIL_MIN_PX = 200
+
+SUFFIX = "/0/default.jpg"
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width},{self.height}"
+
+
+class Tile(NamedTuple):
+    """A region of the full image (pixels) and the size it is delivered at."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    size: Size
+
+    @property
+    def path(self) -> str:
+        """Return the file's path below the image service."""
+        return f"{self.x},{self.y},{self.width},{self.height}/{self.size}{SUFFIX}"
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Every file of one image's level 0 service (Image API 3.0), from its size alone."""
+
+    width: int
+    height: int
+    tile_size: int = TILE_SIZE_PX
+    max_size: int = FULL_MAX_PX
+
+    @cached_property
+    def scale_factors(self) -> tuple[int, ...]:
+        """Return 1, 2, 4, … up to the first level that fits one tile."""
+        factors = [1]
+        while max(self.level(factors[-1])) > self.tile_size:
+            factors.append(factors[-1] * 2)
+        return tuple(factors)
+
+    def level(self, scale_factor: int) -> Size:
+        """Return the whole image's size at a scale factor."""
+        return Size(-(-self.width // scale_factor), -(-self.height // scale_factor))
+
+    @property
+    def smallest(self) -> Size:
+        """Return the size of the level that is one tile."""
+        return self.level(self.scale_factors[-1])
+
+    @property
+    def full(self) -> Size:
+        """Return the size of `full/max`: the image's own, or scaled down to `max_size`."""
+        longest = max(self.width, self.height)
+        if longest <= self.max_size:
+            return Size(self.width, self.height)
+        return Size(
+            max(1, self.width * self.max_size // longest),
+            max(1, self.height * self.max_size // longest),
+        )
+
+    @cached_property
+    def sizes(self) -> tuple[Size, ...]:
+        """Return the entries of `sizes`, ascending.
+
+        They are a run of the pyramid's smallest levels: either all levels, or fewer than there are
+        scale factors. OpenSeadragon 4.1 to 5 takes `sizes` for the pyramid when the counts match.
+        """
+        levels = (self.level(factor) for factor in reversed(self.scale_factors))
+        return tuple(size for size in levels if max(size) <= LISTED_SIZE_MAX_PX)
+
+    @property
+    def thumbnail(self) -> Size:
+        """Return the listed size that serves as a thumbnail: the smallest that is wide enough."""
+        wide = (size for size in self.sizes if size.width >= CANVAS_THUMBNAIL_MIN_PX)
+        return next(wide, self.sizes[-1])
+
+    def tiles(self) -> Iterator[Tile]:
+        """Yield the tiles of every level that has more than one."""
+        for factor in self.scale_factors[:-1]:
+            step = self.tile_size * factor
+            for y in range(0, self.height, step):
+                for x in range(0, self.width, step):
+                    width, height = min(step, self.width - x), min(step, self.height - y)
+                    yield Tile(x, y, width, height, Size(-(-width // factor), -(-height // factor)))
+
+    @cached_property
+    def whole_images(self) -> dict[Size, tuple[str, ...]]:
+        """Return the files that show the whole image: by size, the paths that hold it."""
+        paths: dict[Size, list[str]] = {self.full: [f"full/max{SUFFIX}"]}
+        for size in {*self.sizes, self.smallest}:
+            paths.setdefault(size, []).append(f"full/{size}{SUFFIX}")
+        alias = f"0,0,{self.width},{self.height}/{self.smallest}{SUFFIX}"
+        paths[self.smallest].append(alias)
+        for width in THUMBNAIL_WIDTHS_PX:
+            size = Size(width, max(1, round(self.height * width / self.width)))
+            if size.width <= self.full.width and size.height <= self.full.height:
+                paths.setdefault(size, []).append(f"full/{width},{SUFFIX}")
+        return {size: tuple(names) for size, names in paths.items()}
+
+    def paths(self) -> Iterator[str]:
+        """Yield the path of every image file of the service, each once."""
+        for tile in self.tiles():
+            yield tile.path
+        for names in self.whole_images.values():
+            yield from names

@@ -1,0 +1,66 @@
+"""Where every output lies in the destination bucket, and the URL it is published under. Pure."""
+
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import quote
+
+COLLECTION_FILE = "collection.json"
+MANIFEST_FILE = "manifest.json"
+INFO_FILE = "info.json"
+RECEIPT_FILE = "tilepool.json"
+TILES_FOLDER = "tiles"
+
+
+def nfc(text: str) -> str:
+    """Return the text in Unicode NFC, the form that keys, URLs and identifiers have here."""
+    return unicodedata.normalize("NFC", text)
+
+
+def join_key(*parts: str) -> str:
+    """Join the parts of a key, leaving out empty ones and doubled slashes."""
+    return "/".join(part.strip("/") for part in parts if part.strip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Keys and URLs of one collection.
+
+    `prefix` is `<DEST_PREFIX>/<COLLECTION_IDENTIFIER>`, `base_url` is `DEST_URL`; both without
+    slashes at their ends.
+    """
+
+    prefix: str
+    base_url: str
+
+    def service(self, item: str, page: int) -> str:
+        """Return the key prefix of a page's image service."""
+        return join_key(self.prefix, TILES_FOLDER, f"{item}-{page}")
+
+    def info(self, item: str, page: int) -> str:
+        """Return the key of a page's `info.json`."""
+        return join_key(self.service(item, page), INFO_FILE)
+
+    def receipt(self, item: str, page: int) -> str:
+        """Return the key of what a later run must know of this page's tiles."""
+        return join_key(self.service(item, page), RECEIPT_FILE)
+
+    def manifest(self, item: str) -> str:
+        """Return the key of an item's manifest."""
+        return join_key(self.prefix, item, MANIFEST_FILE)
+
+    @property
+    def collection(self) -> str:
+        """Return the key of the collection."""
+        return join_key(self.prefix, COLLECTION_FILE)
+
+    def csv(self, name: str) -> str:
+        """Return the key of the metadata CSV's copy."""
+        return join_key(self.prefix, name)
+
+    def canvas_url(self, item: str, page: int) -> str:
+        """Return the identifier of a page's canvas (an identifier, not a file)."""
+        return self.url(join_key(self.prefix, item, "canvas", str(page)))
+
+    def url(self, key: str) -> str:
+        """Return the public URL of a key: percent-encoded UTF-8 NFC, slashes kept."""
+        return f"{self.base_url}/{quote(nfc(key), safe='/')}"

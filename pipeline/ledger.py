@@ -1,0 +1,351 @@
+"""The ledger in DynamoDB: every change is a guarded transition, so repeating one changes nothing.
+
+Rows are described in `pipeline.rows`. All reads are strongly consistent. Adapter: takes a client.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipeline import rows
+from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+MAX_TRANSACTION_ENTRIES = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+MAX_CONFLICTS = 12
+CONFLICT_WAIT_SECONDS = 0.01
+
+
+class Ledger(Protocol):
+    """What the stages ask of the ledger."""
+
+    def open_run(self, run: Run) -> bool:
+        """Write a new run; tell whether it was new."""
+
+    def load_run(self, run_id: str) -> Run | None:
+        """Return a run, or None where there is none."""
+
+    def runs(self) -> Iterator[str]:
+        """Yield the ids of all runs, newest first."""
+
+    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        """Write the queued rows of a run that is not sealed; tell whether all were written."""
+
+    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
+        """Set the run's totals, once: from here on its rows change by outcomes alone."""
+
+    def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
+        """Note the run's worker job number `index`; tell whether it was the next."""
+
+    def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
+        """Move a run from one state to another; tell whether it was in the first."""
+
+    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
+        """Yield a run's pages, in no order, optionally those in one state."""
+
+    def load_page(self, page: Page) -> Page | None:
+        """Return a page as the ledger has it."""
+
+    def settle(self, page: Page) -> bool:
+        """Record a queued page as done or failed and count it; tell whether it was queued."""
+
+    def requeue(self, page: Page) -> bool:
+        """Take back a failure whose message was replayed; tell whether there was one."""
+
+    def counts(self, run_id: str, shard: int | None = None) -> Counts:
+        """Return how many pages stand where, in a run or in one of its shards."""
+
+    def claim_final_job(self, run_id: str, now: float, stale_before: float) -> bool:
+        """Take the right to submit the final job; tell whether it was to be had.
+
+        It is, for a run that is tiling, and for one whose claim is older than `stale_before`
+        (seconds since the epoch) and has no job.
+        """
+
+    def note_final_job(self, run_id: str, job_id: str) -> None:
+        """Note the final job that was submitted."""
+
+    def finish(self, run_id: str, state: RunState, summary: Mapping[str, object]) -> bool:
+        """End a run that is building; tell whether it was."""
+
+
+class DynamoLedger:
+    """The ledger, in one DynamoDB table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+        client.meta.events.register(
+            "needs-retry.dynamodb.TransactWriteItems", _retry_conflict, "tilepool-conflicts"
+        )
+
+    def open_run(self, run: Run) -> bool:
+        is_new = "attribute_not_exists(pk)"
+        return self._transact(
+            [
+                self._put(rows.run_item(run), is_new),
+                self._put(rows.listed_item(run)),
+            ]
+        )
+
+    def load_run(self, run_id: str) -> Run | None:
+        item = self._get(rows.run_key(run_id))
+        return rows.parse_run(item) if item else None
+
+    def runs(self) -> Iterator[str]:
+        for item in self._query(rows.RUNS, "", newest_first=True):
+            yield rows.decode(item)["run_id"]
+
+    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        unsealed = "#state = :dispatching AND recorded = :no"
+        guard = {
+            "ConditionCheck": self._expression(
+                rows.run_key(run_id),
+                ConditionExpression=unsealed,
+                values={":dispatching": RunState.DISPATCHING.value, ":no": False},
+            )
+        }
+        step = MAX_TRANSACTION_ENTRIES - 1
+        return all(
+            self._transact([guard, *map(self._put, map(rows.page_item, pages[start : start + step]))])
+            for start in range(0, len(pages), step)
+        )
+
+    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
+        totals = Counter(page.shard for page in pages)
+        unsealed = "#state = :dispatching AND recorded = :no"
+        sealing = self._update(
+            rows.run_key(run_id),
+            UpdateExpression="SET recorded = :yes, #total = :total",
+            ConditionExpression=unsealed,
+            values={
+                ":dispatching": RunState.DISPATCHING.value,
+                ":no": False,
+                ":yes": True,
+                ":total": totals.total(),
+            },
+        )
+        counters = [
+            self._put(
+                rows.count_key(run_id, shard)
+                | rows.encode({"total": totals[shard], "done": 0, "failed": 0})
+            )
+            for shard in range(SHARDS)
+        ]
+        return self._transact([sealing, *counters])
+
+    def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
+        is_next = "size(worker_jobs) = :index"
+        return self._transact(
+            [
+                self._update(
+                    rows.run_key(run_id),
+                    UpdateExpression="SET worker_jobs = list_append(worker_jobs, :job)",
+                    ConditionExpression=is_next,
+                    values={":index": index, ":job": [job_id]},
+                )
+            ]
+        )
+
+    def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
+        return self._transact(
+            [
+                self._update(
+                    rows.run_key(run_id),
+                    UpdateExpression="SET #state = :after",
+                    ConditionExpression="#state = :before",
+                    values={":before": before.value, ":after": after.value},
+                )
+            ]
+        )
+
+    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
+        for shard in range(SHARDS):
+            for item in self._query(rows.shard_partition(run_id, shard), rows.PAGE):
+                page = rows.parse_page(item)
+                if state is None or page.state is state:
+                    yield page
+
+    def load_page(self, page: Page) -> Page | None:
+        item = self._get(rows.page_key(page))
+        return rows.parse_page(item) if item else None
+
+    def settle(self, page: Page) -> bool:
+        outcome = rows.outcome_values(page)
+        update = ", ".join(f"#{name} = :{name}" for name in ("state", *outcome))
+        is_queued_here = "#state = :queued AND replays = :replays"
+        return self._transact(
+            [
+                self._update(
+                    rows.page_key(page),
+                    UpdateExpression=f"SET {update}",
+                    ConditionExpression=is_queued_here,
+                    values={
+                        ":state": page.state.value,
+                        ":queued": PageState.QUEUED.value,
+                        ":replays": page.message.replays,
+                        **{f":{name}": value for name, value in outcome.items()},
+                    },
+                ),
+                self._count(page, page.state.value, 1),
+            ]
+        )
+
+    def requeue(self, page: Page) -> bool:
+        has_failed_before = "#state = :failed AND replays < :replays"
+        return self._transact(
+            [
+                self._update(
+                    rows.page_key(page),
+                    UpdateExpression="SET #state = :queued, replays = :replays REMOVE reason",
+                    ConditionExpression=has_failed_before,
+                    values={
+                        ":failed": PageState.FAILED.value,
+                        ":queued": PageState.QUEUED.value,
+                        ":replays": page.message.replays,
+                    },
+                ),
+                self._count(page, PageState.FAILED.value, -1),
+            ]
+        )
+
+    def counts(self, run_id: str, shard: int | None = None) -> Counts:
+        shards = range(SHARDS) if shard is None else [shard]
+        wanted = [rows.count_key(run_id, number) for number in shards]
+        found: list[Any] = []
+        while wanted:
+            answer = self._client.batch_get_item(
+                RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
+            )
+            found += answer["Responses"].get(self._table, [])
+            wanted = [
+                dict(key)
+                for key in answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            ]
+        return sum(map(rows.parse_counts, found), Counts())
+
+    def claim_final_job(self, run_id: str, now: float, stale_before: float) -> bool:
+        is_tiling = "#state = :tiling"
+        claim_is_stale = "#state = :building AND final_job = :none AND claimed_at < :stale"
+        return self._transact(
+            [
+                self._update(
+                    rows.run_key(run_id),
+                    UpdateExpression=(
+                        "SET #state = :building, claimed_at = :now, final_job = :none"
+                    ),
+                    ConditionExpression=f"{is_tiling} OR ({claim_is_stale})",
+                    values={
+                        ":tiling": RunState.TILING.value,
+                        ":building": RunState.BUILDING.value,
+                        ":none": None,
+                        ":now": int(now),
+                        ":stale": int(stale_before),
+                    },
+                )
+            ]
+        )
+
+    def note_final_job(self, run_id: str, job_id: str) -> None:
+        self._client.update_item(
+            **self._expression(
+                rows.run_key(run_id),
+                UpdateExpression="SET final_job = :job",
+                values={":job": job_id},
+            )
+        )
+
+    def finish(self, run_id: str, state: RunState, summary: Mapping[str, object]) -> bool:
+        return self._transact(
+            [
+                self._update(
+                    rows.run_key(run_id),
+                    UpdateExpression="SET #state = :state, summary = :summary",
+                    ConditionExpression="#state = :building",
+                    values={
+                        ":state": state.value,
+                        ":summary": dict(summary),
+                        ":building": RunState.BUILDING.value,
+                    },
+                )
+            ]
+        )
+
+    def _get(self, key: rows.Item) -> Mapping[str, Any] | None:
+        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return answer.get("Item")
+
+    def _query(self, partition: str, prefix: str, newest_first: bool = False) -> Iterator[Any]:
+        condition, values = "pk = :pk", {":pk": partition}
+        if prefix:
+            condition, values = f"{condition} AND begins_with(sk, :sk)", {**values, ":sk": prefix}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=rows.encode(values),
+            ConsistentRead=True,
+            ScanIndexForward=not newest_first,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def _put(self, item: rows.Item, condition: str | None = None) -> dict[str, Any]:
+        put: dict[str, Any] = {"TableName": self._table, "Item": item}
+        if condition:
+            put["ConditionExpression"] = condition
+        return {"Put": put}
+
+    def _update(self, key: rows.Item, **expression: Any) -> dict[str, Any]:
+        return {"Update": self._expression(key, **expression)}
+
+    def _count(self, page: Page, name: str, change: int) -> dict[str, Any]:
+        return self._update(
+            rows.count_key(page.message.run_id, page.shard),
+            UpdateExpression=f"ADD {name} :change",
+            values={":change": change},
+        )
+
+    def _expression(
+        self, key: rows.Item, values: Mapping[str, Any], **expressions: str
+    ) -> dict[str, Any]:
+        """Return an expression's arguments; `#name` stands for the attribute `name`."""
+        text = " ".join(expressions.values())
+        words = text.replace("(", " ").replace(")", " ").replace(",", " ").split()
+        names = {word: word[1:] for word in words if word.startswith("#")}
+        arguments: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": key,
+            "ExpressionAttributeValues": rows.encode(values),
+            **expressions,
+        }
+        return arguments | ({"ExpressionAttributeNames": names} if names else {})
+
+    def _transact(self, entries: Sequence[Mapping[str, Any]]) -> bool:
+        """Write all entries or none; tell whether the conditions held."""
+        try:
+            self._client.transact_write_items(TransactItems=entries)  # type: ignore[arg-type]
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = {reason.get("Code") for reason in error.response["CancellationReasons"]}
+            if "ConditionalCheckFailed" in reasons:
+                return False
+            raise
+        return True
+
+
+
+
+def _retry_conflict(response: Any, attempts: int, **_: Any) -> float | None:
+    """Have botocore repeat a transaction that met another one on the same counter.
+
+    botocore's own retry modes leave these alone. Returns the seconds to wait, with full jitter.
+    """
+    error = response[1] if response else {}
+    reasons = error.get("CancellationReasons", []) if isinstance(error, dict) else []
+    codes = {reason.get("Code") for reason in reasons} - {"None", None}
+    if codes != {"TransactionConflict"} or attempts > MAX_CONFLICTS:
+        return None
+    return random.uniform(0, CONFLICT_WAIT_SECONDS * 2 ** min(attempts, 7))  # noqa: S311

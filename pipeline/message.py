@@ -1,0 +1,55 @@
+"""One page's work as it travels through the queue. Pure.
+
+A body is a few hundred bytes of ASCII JSON, far below SQS's limit of 1 MiB and free of the control
+characters that SQS refuses.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from pipeline.errors import BadMessage
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The page to tile; what all pages of a run share is in the run's ledger row.
+
+    `etag` and `size` (bytes) are those of the listing. `replays` counts the journeys through the
+    dead-letter queue: it tells a replayed message from a second delivery of the failed one.
+    """
+
+    run_id: str
+    item: str
+    page: int
+    key: str
+    etag: str
+    size: int
+    replays: int = 0
+
+    def to_json(self) -> str:
+        """Return the body."""
+        return json.dumps({"version": VERSION, **asdict(self)})
+
+
+def parse_message(body: str) -> Message:
+    """Read a body.
+
+    Raises BadMessage where the body is not JSON, not of this version, or lacks a field.
+    """
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise BadMessage(f"the message is not JSON: {error}") from error
+    if not isinstance(fields, dict) or fields.pop("version", None) != VERSION:
+        raise BadMessage(f"the message is not of version {VERSION}")
+    expected = Message.__annotations__
+    wrong = [
+        name
+        for name, kind in expected.items()
+        if not isinstance(fields.get(name), kind) or isinstance(fields.get(name), bool)
+    ]
+    if wrong or fields.keys() - expected.keys():
+        raise BadMessage("the message has missing, wrong or unknown fields")
+    return Message(**fields)

@@ -1,0 +1,151 @@
+"""Runs and pages as DynamoDB items and back. Pure.
+
+One table, keys `pk` and `sk`:
+
+    RUNS                 <created>#<run id>       the list of runs, oldest first
+    RUN#<run id>         RUN                      the run
+    RUN#<run id>#<shard> COUNT                    total, done and failed of the shard's pages
+    RUN#<run id>#<shard> PAGE#<item>#<page>       one page
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from pipeline.geometry import Size
+from pipeline.layout import Layout
+from pipeline.message import Message
+from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, TiledPage, Upload
+from pipeline.task import Options
+
+Item = dict[str, Any]
+
+RUNS = "RUNS"
+RUN = "RUN"
+COUNT = "COUNT"
+PAGE = "PAGE#"
+
+
+def encode(values: Mapping[str, Any]) -> Item:
+    """Return the values as DynamoDB attributes."""
+    return {name: TypeSerializer().serialize(value) for name, value in values.items()}
+
+
+def decode(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a DynamoDB item's values, whole numbers as int."""
+    return {name: _plain(TypeDeserializer().deserialize(value)) for name, value in item.items()}
+
+
+def run_key(run_id: str) -> Item:
+    """Return the key of a run's row."""
+    return encode({"pk": f"RUN#{run_id}", "sk": RUN})
+
+
+def shard_partition(run_id: str, shard: int) -> str:
+    """Return the partition key of a run's shard."""
+    return f"RUN#{run_id}#{shard:02d}"
+
+
+def count_key(run_id: str, shard: int) -> Item:
+    """Return the key of a shard's counter."""
+    return encode({"pk": shard_partition(run_id, shard), "sk": COUNT})
+
+
+def page_key(page: Page) -> Item:
+    """Return the key of a page's row."""
+    message = page.message
+    return encode(
+        {
+            "pk": shard_partition(message.run_id, page.shard),
+            "sk": f"{PAGE}{message.item}#{message.page:07d}",
+        }
+    )
+
+
+def run_item(run: Run) -> Item:
+    """Return a run's row."""
+    values = asdict(run)
+    for name in ("errors", "worker_jobs"):
+        values[name] = list(values[name])
+    values["summary"] = dict(run.summary)
+    return run_key(run.run_id) | encode(values)
+
+
+def listed_item(run: Run) -> Item:
+    """Return a run's entry in the list of runs."""
+    upload = {"bucket": run.upload.bucket, "key": run.upload.key}
+    return encode({"pk": RUNS, "sk": f"{run.created}#{run.run_id}", "run_id": run.run_id, **upload})
+
+
+def parse_run(item: Mapping[str, Any]) -> Run:
+    """Read a run's row."""
+    values = decode(item)
+    plan = values["plan"]
+    return Run(
+        run_id=values["run_id"],
+        upload=Upload(**values["upload"]),
+        created=values["created"],
+        state=RunState(values["state"]),
+        plan=plan and _parse_plan(plan),
+        errors=tuple(values["errors"]),
+        total=values["total"],
+        recorded=values["recorded"],
+        worker_jobs=tuple(values["worker_jobs"]),
+        final_job=values["final_job"],
+        claimed_at=values["claimed_at"],
+        summary=values["summary"],
+    )
+
+
+def page_item(page: Page) -> Item:
+    """Return a page's row."""
+    values = asdict(page.message) | {"state": page.state.value} | outcome_values(page)
+    return page_key(page) | encode(values)
+
+
+def outcome_values(page: Page) -> dict[str, Any]:
+    """Return what a page's outcome adds to its row."""
+    if page.tiled is not None:
+        tiled = asdict(page.tiled)
+        tiled["sizes"] = [list(size) for size in page.tiled.sizes]
+        return {"tiled": tiled | {"seconds": Decimal(f"{page.tiled.seconds:.3f}")}}
+    return {} if page.reason is None else {"reason": page.reason}
+
+
+def parse_page(item: Mapping[str, Any]) -> Page:
+    """Read a page's row."""
+    values = decode(item)
+    tiled = values.get("tiled")
+    if tiled is not None:
+        sizes = tuple(Size(*size) for size in tiled["sizes"])
+        tiled = TiledPage(**tiled | {"sizes": sizes, "seconds": float(tiled["seconds"])})
+    return Page(
+        message=Message(**{name: values[name] for name in Message.__annotations__}),
+        state=PageState(values["state"]),
+        tiled=tiled,
+        reason=values.get("reason"),
+    )
+
+
+def parse_counts(item: Mapping[str, Any]) -> Counts:
+    """Read a shard's counter."""
+    values = decode(item)
+    return Counts(values["total"], values["done"], values["failed"])
+
+
+def _parse_plan(values: Mapping[str, Any]) -> Plan:
+    nested = {"layout": Layout(**values["layout"]), "options": Options(**values["options"])}
+    return Plan(**{**values, **nested})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    return value

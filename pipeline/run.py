@@ -1,0 +1,152 @@
+"""The run and its pages as values: states, identity, counts. Pure."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from zlib import crc32
+
+from pipeline.geometry import Size
+from pipeline.layout import Layout
+from pipeline.message import Message
+from pipeline.task import Options
+
+SHARDS = 16
+"""Partitions of a run in the ledger: an item takes 1,000 write units per second at most, and a
+transaction costs two, so sixteen counters take some 8,000 outcomes per second."""
+
+
+class RunState(StrEnum):
+    """Where a run stands; the last four are ends."""
+
+    DISPATCHING = "dispatching"
+    TILING = "tiling"
+    BUILDING = "building"
+    DONE = "done"
+    DONE_WITH_FAILURES = "done_with_failures"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether nothing more happens in this state by itself."""
+        return self not in (RunState.DISPATCHING, RunState.TILING, RunState.BUILDING)
+
+
+class PageState(StrEnum):
+    """Where one page stands."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One version of a task file in the batch bucket, as S3's event names it.
+
+    `sequencer` orders the versions of a key and is the same whenever an event is delivered again.
+    """
+
+    bucket: str
+    key: str
+    sequencer: str
+    version: str | None = None
+
+
+def derive_run_id(job_name: str, upload: Upload) -> str:
+    """Return the run's id: the same for the same event, another for another upload.
+
+    It fits Batch job names and SQS message group ids (letters, digits, `-` and `_`).
+    """
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", job_name).strip("-_")[:60] or "task"
+    identity = "\0".join((upload.bucket, upload.key, upload.sequencer))
+    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does, fixed when it opens: the task, with its buckets resolved to store URLs."""
+
+    collection: str
+    job_queue: str
+    job_definition: str
+    source_store: str
+    dest_store: str
+    csv_key: str
+    layout: Layout
+    options: Options
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's row. `plan` is None only for a rejected run, which has `errors` instead."""
+
+    run_id: str
+    upload: Upload
+    created: str
+    state: RunState
+    plan: Plan | None = None
+    errors: tuple[str, ...] = ()
+    total: int = 0
+    recorded: bool = False
+    worker_jobs: tuple[str, ...] = ()
+    final_job: str | None = None
+    claimed_at: float | None = None
+    summary: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many pages of a run, or of one of its shards, stand where."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def pending(self) -> int:
+        """Return how many have no outcome yet."""
+        return self.total - self.done - self.failed
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.total + other.total, self.done + other.done, self.failed + other.failed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TiledPage:
+    """A finished page: pixels of the upright image, entries of `sizes`, files written.
+
+    `reused` tells that the tiles of an earlier run were still right. `seconds` is wall time.
+    """
+
+    width: int
+    height: int
+    sizes: tuple[Size, ...]
+    tiles: int
+    seconds: float
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page's row: its message, and the outcome once there is one."""
+
+    message: Message
+    state: PageState = PageState.QUEUED
+    tiled: TiledPage | None = None
+    reason: str | None = None
+
+    @property
+    def shard(self) -> int:
+        """Return the partition of the run that holds this row and counts it."""
+        return shard_of(self.message.item, self.message.page)
+
+
+def shard_of(item: str, page: int) -> int:
+    """Return a page's partition, 0 to 15, the same in every process."""
+    return crc32(f"{item}/{page}".encode()) % SHARDS

@@ -1,0 +1,186 @@
+"""Where images are read from and exports are written to: obstore stores built from URLs.
+
+`s3://bucket` in the cloud, `file:///folder` in the embedded one, `memory:///` in tests.
+Adapter: the only importer of obstore.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError, InvalidPathError
+from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
+
+from pipeline.errors import PermanentError, TransientError
+
+INFO_TYPE = 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"'
+PRESENTATION_TYPE = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
+JPEG_TYPE = "image/jpeg"
+CSV_TYPE = "text/csv; charset=utf-8"
+JSON_TYPE = "application/json"
+
+TILE_MAX_AGE_SECONDS = 86_400
+DOCUMENT_MAX_AGE_SECONDS = 60
+
+MAX_PUTS = 32
+"""Uploads one image may have under way: hides the store's latency, bounds the memory."""
+
+
+class MissingObject(PermanentError):
+    """There is no object of that key, or no such bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object in a listing; `size` in bytes."""
+
+    key: str
+    etag: str
+    size: int
+
+
+class Storage:
+    """One bucket, or the folder that plays it."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield the objects below a folder, in no order.
+
+        Raises MissingObject for a bucket that is not there, PermanentError for a name that is
+        not Unicode.
+        """
+        with _translated(prefix):
+            for chunk in obstore.list(self._store, prefix=prefix):
+                for meta in chunk:
+                    yield Listed(meta["path"], meta["e_tag"] or "", meta["size"])
+
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names of the folders just below a folder."""
+        with _translated(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix=prefix)
+        return [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
+
+    def probe(self) -> None:
+        """Ask for one object's name; raises MissingObject where the bucket is not there."""
+        with _translated(""):
+            next(iter(obstore.list(self._store, chunk_size=1)), None)
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object of that key."""
+        try:
+            with _translated(key):
+                obstore.head(self._store, key)
+        except MissingObject:
+            return False
+        return True
+
+    def read(self, key: str, first_bytes: int | None = None) -> bytes:
+        """Return an object's content, or its first bytes; raises MissingObject."""
+        with _translated(key):
+            answer = obstore.get(self._store, key)
+            if first_bytes is None or answer.meta["size"] <= first_bytes:
+                return bytes(answer.bytes())
+            return bytes(obstore.get_range(self._store, key, start=0, length=first_bytes))
+
+    def download(self, key: str, target: Path) -> str:
+        """Copy an object to a local file without holding it whole; return its ETag."""
+        with _translated(key):
+            answer = obstore.get(self._store, key)
+            with target.open("wb") as file:
+                for chunk in answer.stream():
+                    file.write(chunk)
+            return answer.meta["e_tag"] or ""
+
+    def write(self, key: str, content: bytes | Path, content_type: str, max_age: int) -> None:
+        """Put an object, whole or not at all; `max_age` is its Cache-Control in seconds."""
+        with _translated(key):
+            obstore.put(
+                self._store, key, content, attributes=self._attributes(content_type, max_age)
+            )
+
+    def write_all(
+        self, contents: Iterable[tuple[str, bytes | Path]], content_type: str, max_age: int
+    ) -> int:
+        """Put many objects, `MAX_PUTS` at a time; return how many there were."""
+        return asyncio.run(self._put_all(contents, self._attributes(content_type, max_age)))
+
+    async def _put_all(
+        self, contents: Iterable[tuple[str, bytes | Path]], attributes: dict[str, str] | None
+    ) -> int:
+        places = asyncio.Semaphore(MAX_PUTS)
+        count = 0
+
+        async def put(key: str, content: bytes | Path) -> None:
+            try:
+                with _translated(key):
+                    await obstore.put_async(self._store, key, content, attributes=attributes)
+            finally:
+                places.release()
+
+        try:
+            async with asyncio.TaskGroup() as puts:
+                for key, content in contents:
+                    await places.acquire()
+                    puts.create_task(put(key, content))
+                    count += 1
+        except* (PermanentError, TransientError) as errors:
+            raise errors.exceptions[0] from None
+        return count
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        try:
+            with _translated(key):
+                obstore.delete(self._store, key)
+        except MissingObject:
+            return
+
+    def _attributes(self, content_type: str, max_age: int) -> dict[str, str] | None:
+        # A folder keeps no headers: obstore's local store refuses them.
+        if isinstance(self._store, LocalStore):
+            return None
+        return {"Content-Type": content_type, "Cache-Control": f"public, max-age={max_age}"}
+
+
+def open_storage(url: str) -> Storage:
+    """Open the store of a URL: `s3://bucket`, `file:///folder` or `memory:///`.
+
+    Raises MissingObject for a folder that is not there.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "s3":
+        return Storage(S3Store(parts.netloc, credential_provider=Boto3CredentialProvider()))
+    if parts.scheme == "file":
+        folder = Path(unquote(parts.path))
+        if not folder.is_dir():
+            raise MissingObject(f"there is no folder {folder}")
+        return Storage(LocalStore(folder))
+    if parts.scheme == "memory":
+        return Storage(MemoryStore())
+    raise PermanentError(f"expected s3:// or file://, not {url!r}")
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingObject(f"there is no {key!r}") from error
+    except InvalidPathError as error:
+        raise PermanentError(f"a name below {key!r} cannot be used: {_first_line(error)}") from error
+    except (BaseError, OSError) as error:
+        # obstore has no error of its own for a listing of a bucket that is not there.
+        if "NoSuchBucket" in str(error):
+            raise MissingObject("there is no such bucket") from error
+        raise TransientError(f"storage: {key!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

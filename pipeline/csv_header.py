@@ -9,7 +9,6 @@ import io
 from pipeline.errors import PermanentError
 
 IDENTIFIER = "identifier"
-MAX_HEADER_BYTES = 65_536
 ENCODING = "utf-8-sig"
 
 
@@ -22,14 +21,11 @@ def column_name(header: str) -> str:
     return header.strip().casefold()
 
 
-def check_header(content: bytes) -> None:
-    """Raise BadCsv unless the CSV's first line names an `identifier` column.
-
-    `content` is the file, or its first MAX_HEADER_BYTES.
-    """
-    line = content.split(b"\n", 1)[0]
+def check_csv(content: bytes) -> None:
+    """Raise BadCsv unless the file is UTF-8 and its first line names one `identifier` column."""
     try:
-        columns = next(csv.reader(io.StringIO(line.decode(ENCODING))), [])
+        text = content.decode(ENCODING)
+        columns = next(csv.reader(io.StringIO(text, newline="")), [])
     except UnicodeDecodeError as error:
         raise BadCsv("expected UTF-8 text; save the spreadsheet as 'CSV UTF-8'") from error
     except csv.Error as error:

@@ -1,0 +1,77 @@
+"""What a task refers to must be there before anything starts."""
+
+from dataclasses import dataclass
+
+from dispatcher.expand import Expansion, expand
+from pipeline.batch import Jobs
+from pipeline.csv_header import BadCsv, check_csv
+from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
+from pipeline.errors import BadTask, PermanentError
+from pipeline.storage import MissingObject, Storage, open_storage
+from pipeline.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The URLs of a task's two buckets."""
+
+    source: str
+    dest: str
+
+
+def resolve_stores(task: Task, environment: Environment) -> Stores:
+    """Return where a task's buckets are."""
+    return Stores(
+        environment.store_url(SOURCE_STORE, task.source_bucket),
+        environment.store_url(DEST_STORE, task.dest_bucket),
+    )
+
+
+def check_task(run_id: str, task: Task, stores: Stores, jobs: Jobs) -> Expansion:
+    """Look up all that a task names, and return its pages.
+
+    Raises BadTask with everything that is not as it should be.
+    """
+    errors = jobs.missing(task.job_queue, task.job_definition)
+    expansion = Expansion((), 0, ())
+    source = _reach(stores.source, f"AWS_SRC_BUCKET: {task.source_bucket!r}", errors)
+    _reach(stores.dest, f"AWS_DEST_BUCKET: {task.dest_bucket!r}", errors)
+    if source is not None:
+        errors += _csv_errors(source, task)
+        try:
+            expansion = expand(run_id, source.list(task.access_dir))
+        except PermanentError as error:
+            errors.append(f"ACCESS_DIR: {error}")
+        else:
+            errors += expansion.errors
+            if not expansion.pages:
+                errors.append(
+                    f"ACCESS_DIR: no images found below {task.access_dir!r}"
+                    f" ({expansion.other_files} other files)"
+                )
+    if errors:
+        raise BadTask(errors)
+    return expansion
+
+
+def _reach(url: str, name: str, errors: list[str]) -> Storage | None:
+    try:
+        storage = open_storage(url)
+        storage.probe()
+    except MissingObject as error:
+        errors.append(f"{name}: expected a bucket that exists: {error}")
+        return None
+    except PermanentError as error:
+        errors.append(f"{name}: {error}")
+        return None
+    return storage
+
+
+def _csv_errors(source: Storage, task: Task) -> list[str]:
+    try:
+        check_csv(source.read(task.csv_key))
+    except MissingObject:
+        return [f"CSV_PATH, CSV_NAME: expected a file at {task.csv_key!r}"]
+    except BadCsv as error:
+        return [f"CSV_NAME: {task.csv_name!r}: {error}"]
+    return []

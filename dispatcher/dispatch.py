@@ -1,0 +1,121 @@
+"""From one upload to a run under way, in steps that may each be cut off and run again.
+
+    open ─► record rows ─► seal totals ─► send messages ─► submit workers ─► tiling
+
+Rows and totals are written before the first message, so a count is complete before anything can
+be subtracted from it. A repeated send makes duplicates, which the ledger absorbs.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from dispatcher.check import check_task, resolve_stores
+from dispatcher.outbox import Outbox
+from dispatcher.tasks import TaskFiles
+from pipeline.batch import Jobs
+from pipeline.completion import complete_run
+from pipeline.environment import Environment
+from pipeline.errors import BadTask, TransientError
+from pipeline.ledger import Ledger
+from pipeline.run import Page, PageState, Plan, Run, RunState, Upload, derive_run_id
+from pipeline.task import Task, parse_task
+
+DEFAULT_WORKERS = 4
+MAX_KEPT_ERRORS = 100
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Opens runs and brings them under way."""
+
+    tasks: TaskFiles
+    ledger: Ledger
+    outbox: Outbox
+    jobs: Jobs
+    environment: Environment
+
+    def dispatch(self, upload: Upload) -> str:
+        """Start the run of an upload, or take it up where it was cut off; return its id.
+
+        A run that is under way, or over, is left alone. A bad task becomes a rejected run.
+        """
+        body = self.tasks.read(upload)
+        try:
+            task = parse_task(body)
+        except BadTask as error:
+            return self._reject(upload, derive_run_id("", upload), error)
+        run_id = derive_run_id(task.job_name, upload)
+        with structlog.contextvars.bound_contextvars(run=run_id):
+            run = self.ledger.load_run(run_id)
+            if run is not None and run.state is not RunState.DISPATCHING:
+                log.info("run_known", state=run.state)
+                return run_id
+            try:
+                self._prepare(task, upload, run)
+            except BadTask as error:
+                return self._reject(upload, run_id, error)
+            self._start(run_id)
+        return run_id
+
+    def _prepare(self, task: Task, upload: Upload, run: Run | None) -> None:
+        """Open the run and record its pages, unless that has been done."""
+        if run is not None and run.recorded:
+            return
+        run_id = derive_run_id(task.job_name, upload)
+        stores = resolve_stores(task, self.environment)
+        expansion = check_task(run_id, task, stores, self.jobs)
+        plan = Plan(
+            collection=task.collection,
+            job_queue=task.job_queue,
+            job_definition=task.job_definition,
+            source_store=stores.source,
+            dest_store=stores.dest,
+            csv_key=task.csv_key,
+            layout=task.layout,
+            options=task.options,
+            workers=min(task.workers or DEFAULT_WORKERS, len(expansion.pages)),
+        )
+        self.ledger.open_run(
+            Run(run_id, upload, _now(), RunState.DISPATCHING, plan, total=len(expansion.pages))
+        )
+        log.info("run_opened", pages=len(expansion.pages), other_files=expansion.other_files)
+        self._record(run_id, expansion.pages)
+
+    def _record(self, run_id: str, pages: tuple[Page, ...]) -> None:
+        # False here means that the same event, delivered twice, is served elsewhere at this
+        # moment and has sealed the run: its rows are the ones that count.
+        if self.ledger.record_pages(run_id, pages):
+            self.ledger.seal(run_id, pages)
+
+    def _start(self, run_id: str) -> None:
+        sent = self.outbox.send(
+            page.message for page in self.ledger.pages(run_id, PageState.QUEUED)
+        )
+        run = self.ledger.load_run(run_id)
+        if run is None or run.plan is None:
+            raise TransientError(f"{run_id}: its row is gone")
+        for index in range(len(run.worker_jobs), run.plan.workers):
+            job_id = self.jobs.submit_worker(run_id, run.plan, index)
+            if not self.ledger.add_worker_job(run_id, index, job_id):
+                break
+        self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
+        # Workers of another run may have taken every message before the line above.
+        complete_run(run_id, self.ledger, self.jobs)
+        log.info("run_dispatched", messages=sent, workers=run.plan.workers)
+
+    def _reject(self, upload: Upload, run_id: str, error: BadTask) -> str:
+        errors = error.errors
+        if len(errors) > MAX_KEPT_ERRORS:
+            more = f"… and {len(errors) - MAX_KEPT_ERRORS} more"
+            errors = (*errors[:MAX_KEPT_ERRORS], more)
+        self.ledger.open_run(Run(run_id, upload, _now(), RunState.REJECTED, errors=errors))
+        log.warning("run_rejected", run=run_id, errors=errors)
+        return run_id
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

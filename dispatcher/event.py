@@ -1,0 +1,28 @@
+"""S3's event as uploads. Pure.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from pipeline.run import Upload
+
+
+def parse_uploads(event: Mapping[str, Any]) -> list[Upload]:
+    """Return the uploads of an S3 event, keys unquoted.
+
+    S3's own `s3:TestEvent`, sent when a notification is set up, has no records and yields none.
+    """
+    return [_upload(record["s3"]) for record in event.get("Records", [])]
+
+
+def _upload(entity: Mapping[str, Any]) -> Upload:
+    stored = entity["object"]
+    return Upload(
+        bucket=entity["bucket"]["name"],
+        key=unquote_plus(stored["key"]),
+        sequencer=stored["sequencer"],
+        version=stored.get("versionId"),
+    )

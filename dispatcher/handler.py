@@ -1,0 +1,39 @@
+"""Lambda's entry point."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from dispatcher.dispatch import Dispatcher
+from dispatcher.event import parse_uploads
+from dispatcher.outbox import SqsOutbox
+from dispatcher.tasks import S3TaskFiles
+from pipeline.batch import BatchJobs
+from pipeline.environment import QUEUE_URL, TABLE, Environment
+from pipeline.ledger import DynamoLedger
+from pipeline.logs import configure_logging
+
+RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, list[str]]:
+    """Dispatch every upload of an S3 event; return the run ids.
+
+    Any error reaches Lambda, which invokes again with the same event; that is safe.
+    """
+    configure_logging()
+    dispatcher = _dispatcher(Environment(os.environ))
+    return {"runs": [dispatcher.dispatch(upload) for upload in parse_uploads(event)]}
+
+
+def _dispatcher(environment: Environment) -> Dispatcher:
+    return Dispatcher(
+        tasks=S3TaskFiles(boto3.client("s3", config=RETRIES)),
+        ledger=DynamoLedger(boto3.client("dynamodb", config=RETRIES), environment.text(TABLE)),
+        outbox=SqsOutbox(boto3.client("sqs", config=RETRIES), environment.text(QUEUE_URL)),
+        jobs=BatchJobs(boto3.client("batch", config=RETRIES)),
+        environment=environment,
+    )

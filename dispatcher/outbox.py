@@ -1,0 +1,69 @@
+"""Sending pages to the work queue. Adapter: takes a client."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.errors import TransientError
+from pipeline.message import Message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+MAX_BATCH_ENTRIES = 10
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+MAX_SENDS = 5
+
+
+class Outbox(Protocol):
+    """What the dispatcher asks of the queue."""
+
+    def send(self, messages: Iterable[Message]) -> int:
+        """Send messages, in batches; return how many."""
+
+
+class SqsOutbox:
+    """The work queue in SQS.
+
+    The run is the message group: on a standard queue, which gives fair shares to groups, a run of
+    a million pages does not starve one of ten.
+    """
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, messages: Iterable[Message]) -> int:
+        count = 0
+        for batch in _batches(messages):
+            self._send_batch(batch)
+            count += len(batch)
+        return count
+
+    def _send_batch(self, batch: list[Message]) -> None:
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(index),
+                "MessageBody": message.to_json(),
+                "MessageGroupId": message.run_id,
+            }
+            for index, message in enumerate(batch)
+        ]
+        for _ in range(MAX_SENDS):
+            answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+            refused = {failure["Id"] for failure in answer.get("Failed", [])}
+            entries = [entry for entry in entries if entry["Id"] in refused]
+            if not entries:
+                return
+        raise TransientError(f"SQS refused {len(entries)} messages: {answer['Failed'][0]}")
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    batch: list[Message] = []
+    for message in messages:
+        batch.append(message)
+        if len(batch) == MAX_BATCH_ENTRIES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -7,7 +7,6 @@ be subtracted from it. A repeated send makes duplicates, which the ledger absorb
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 
@@ -79,16 +78,17 @@ class Dispatcher:
             options=task.options,
             workers=min(task.workers or DEFAULT_WORKERS, len(expansion.pages)),
         )
-        self.ledger.open_run(
-            Run(run_id, upload, _now(), RunState.DISPATCHING, plan, total=len(expansion.pages))
-        )
+        if not self.ledger.open_run(Run(run_id, upload, RunState.DISPATCHING, plan)):
+            return
         log.info("run_opened", pages=len(expansion.pages), other_files=expansion.other_files)
         self._record(run_id, expansion.pages)
 
     def _record(self, run_id: str, pages: tuple[Page, ...]) -> None:
-        # False here means that the same event, delivered twice, is served elsewhere at this
-        # moment and has sealed the run: its rows are the ones that count.
-        if self.ledger.record_pages(run_id, pages):
+        # Each step refuses once the run is sealed: the same event, delivered twice, may be served
+        # elsewhere at this moment, and then the rows written there are the ones that count.
+        messages = {page.message for page in pages}
+        leftover = [page for page in self.ledger.pages(run_id) if page.message not in messages]
+        if self.ledger.discard_pages(run_id, leftover) and self.ledger.record_pages(run_id, pages):
             self.ledger.seal(run_id, pages)
 
     def _start(self, run_id: str) -> None:
@@ -112,10 +112,6 @@ class Dispatcher:
         if len(errors) > MAX_KEPT_ERRORS:
             more = f"… and {len(errors) - MAX_KEPT_ERRORS} more"
             errors = (*errors[:MAX_KEPT_ERRORS], more)
-        self.ledger.open_run(Run(run_id, upload, _now(), RunState.REJECTED, errors=errors))
+        self.ledger.open_run(Run(run_id, upload, RunState.REJECTED, errors=errors))
         log.warning("run_rejected", run=run_id, errors=errors)
         return run_id
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

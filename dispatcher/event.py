@@ -15,14 +15,15 @@ def parse_uploads(event: Mapping[str, Any]) -> list[Upload]:
 
     S3's own `s3:TestEvent`, sent when a notification is set up, has no records and yields none.
     """
-    return [_upload(record["s3"]) for record in event.get("Records", [])]
+    return [_upload(record["s3"], record["eventTime"]) for record in event.get("Records", [])]
 
 
-def _upload(entity: Mapping[str, Any]) -> Upload:
+def _upload(entity: Mapping[str, Any], time: str) -> Upload:
     stored = entity["object"]
     return Upload(
         bucket=entity["bucket"]["name"],
         key=unquote_plus(stored["key"]),
         sequencer=stored["sequencer"],
+        time=time,
         version=stored.get("versionId"),
     )

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from natsort import natsorted, ns
 
-from pipeline.layout import COLLECTION_FILE, nfc
+from pipeline.layout import COLLECTION_FILE, Listed, nfc
 from pipeline.message import Message
 from pipeline.run import Page
-from pipeline.storage import Listed
 
 IMAGE_SUFFIXES = frozenset(
     "tif tiff jpg jpeg png webp gif bmp jp2 j2k jpx heic heif avif".split()
@@ -17,6 +16,7 @@ IMAGE_SUFFIXES = frozenset(
 """Taken for pages. What the worker cannot read of these ends as failed, not as overlooked."""
 
 ACCESS_FOLDER = "access"
+NATURAL = ns.PATH | ns.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,12 @@ def expand(run_id: str, listing: Iterable[Listed]) -> Expansion:
             other_files += 1
     items: dict[str, list[str]] = defaultdict(list)
     pages: list[Page] = []
-    for folder in natsorted(folders, alg=ns.PATH):
+    for folder in natsorted(sorted(folders), alg=NATURAL):
         item = item_of(folder)
         items[item].append(folder)
-        ordered = natsorted(folders[folder], key=lambda listed: listed.key, alg=ns.IGNORECASE)
+        # Names that natural order holds equal (p1, p01) keep one order whatever the listing's.
+        by_key = sorted(folders[folder], key=lambda listed: listed.key)
+        ordered = natsorted(by_key, key=lambda listed: listed.key, alg=NATURAL)
         pages += (
             Page(Message(run_id, item, number, listed.key, listed.etag, listed.size))
             for number, listed in enumerate(ordered, 1)

@@ -26,7 +26,16 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, list[
     """
     configure_logging()
     dispatcher = _dispatcher(Environment(os.environ))
-    return {"runs": [dispatcher.dispatch(upload) for upload in parse_uploads(event)]}
+    runs: list[str] = []
+    errors: list[Exception] = []
+    for upload in parse_uploads(event):
+        try:
+            runs.append(dispatcher.dispatch(upload))
+        except Exception as error:  # one upload's fault must not keep back the others
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("uploads not dispatched", errors)
+    return {"runs": runs}
 
 
 def _dispatcher(environment: Environment) -> Dispatcher:

@@ -11,6 +11,15 @@ RECEIPT_FILE = "tilepool.json"
 TILES_FOLDER = "tiles"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object in a bucket's listing; `size` in bytes."""
+
+    key: str
+    etag: str
+    size: int
+
+
 def nfc(text: str) -> str:
     """Return the text in Unicode NFC, the form that keys, URLs and identifiers have here."""
     return unicodedata.normalize("NFC", text)

@@ -4,6 +4,7 @@ Rows are described in `pipeline.rows`. All reads are strongly consistent. Adapte
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,12 +20,15 @@ MAX_TRANSACTION_ENTRIES = 100
 MAX_CONFLICTS = 12
 CONFLICT_WAIT_SECONDS = 0.01
 
+UNSEALED = "#state = :dispatching AND recorded = :no"
+UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
+
 
 class Ledger(Protocol):
     """What the stages ask of the ledger."""
 
     def open_run(self, run: Run) -> bool:
-        """Write a new run; tell whether it was new."""
+        """Write a run that is new, or was cut off before it was sealed; tell whether it was."""
 
     def load_run(self, run_id: str) -> Run | None:
         """Return a run, or None where there is none."""
@@ -34,6 +38,9 @@ class Ledger(Protocol):
 
     def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
         """Write the queued rows of a run that is not sealed; tell whether all were written."""
+
+    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        """Remove rows of a run that is not sealed; tell whether all were removed."""
 
     def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
         """Set the run's totals, once: from here on its rows change by outcomes alone."""
@@ -85,12 +92,11 @@ class DynamoLedger:
 
     def open_run(self, run: Run) -> bool:
         is_new = "attribute_not_exists(pk)"
-        return self._transact(
-            [
-                self._put(rows.run_item(run), is_new),
-                self._put(rows.listed_item(run)),
-            ]
+        opening = self._put(rows.run_item(run))
+        opening["Put"] |= _expressions(
+            UNSEALED_VALUES, ConditionExpression=f"{is_new} OR ({UNSEALED})"
         )
+        return self._transact([opening, self._put(rows.listed_item(run))])
 
     def load_run(self, run_id: str) -> Run | None:
         item = self._get(rows.run_key(run_id))
@@ -101,33 +107,21 @@ class DynamoLedger:
             yield rows.decode(item)["run_id"]
 
     def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
-        unsealed = "#state = :dispatching AND recorded = :no"
-        guard = {
-            "ConditionCheck": self._expression(
-                rows.run_key(run_id),
-                ConditionExpression=unsealed,
-                values={":dispatching": RunState.DISPATCHING.value, ":no": False},
-            )
-        }
-        step = MAX_TRANSACTION_ENTRIES - 1
-        return all(
-            self._transact([guard, *map(self._put, map(rows.page_item, pages[start : start + step]))])
-            for start in range(0, len(pages), step)
+        return self._transact_unsealed(run_id, [self._put(rows.page_item(page)) for page in pages])
+
+    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        keys = (rows.page_key(page) for page in pages)
+        return self._transact_unsealed(
+            run_id, [{"Delete": {"TableName": self._table, "Key": key}} for key in keys]
         )
 
     def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
         totals = Counter(page.shard for page in pages)
-        unsealed = "#state = :dispatching AND recorded = :no"
         sealing = self._update(
             rows.run_key(run_id),
             UpdateExpression="SET recorded = :yes, #total = :total",
-            ConditionExpression=unsealed,
-            values={
-                ":dispatching": RunState.DISPATCHING.value,
-                ":no": False,
-                ":yes": True,
-                ":total": totals.total(),
-            },
+            ConditionExpression=UNSEALED,
+            values={**UNSEALED_VALUES, ":yes": True, ":total": totals.total()},
         )
         counters = [
             self._put(
@@ -252,7 +246,7 @@ class DynamoLedger:
 
     def note_final_job(self, run_id: str, job_id: str) -> None:
         self._client.update_item(
-            **self._expression(
+            **self._on(
                 rows.run_key(run_id),
                 UpdateExpression="SET final_job = :job",
                 values={":job": job_id},
@@ -293,14 +287,11 @@ class DynamoLedger:
         for page in pages:
             yield from page["Items"]
 
-    def _put(self, item: rows.Item, condition: str | None = None) -> dict[str, Any]:
-        put: dict[str, Any] = {"TableName": self._table, "Item": item}
-        if condition:
-            put["ConditionExpression"] = condition
-        return {"Put": put}
+    def _put(self, item: rows.Item) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": item}}
 
     def _update(self, key: rows.Item, **expression: Any) -> dict[str, Any]:
-        return {"Update": self._expression(key, **expression)}
+        return {"Update": self._on(key, **expression)}
 
     def _count(self, page: Page, name: str, change: int) -> dict[str, Any]:
         return self._update(
@@ -309,20 +300,19 @@ class DynamoLedger:
             values={":change": change},
         )
 
-    def _expression(
-        self, key: rows.Item, values: Mapping[str, Any], **expressions: str
-    ) -> dict[str, Any]:
-        """Return an expression's arguments; `#name` stands for the attribute `name`."""
-        text = " ".join(expressions.values())
-        words = text.replace("(", " ").replace(")", " ").replace(",", " ").split()
-        names = {word: word[1:] for word in words if word.startswith("#")}
-        arguments: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": key,
-            "ExpressionAttributeValues": rows.encode(values),
-            **expressions,
-        }
-        return arguments | ({"ExpressionAttributeNames": names} if names else {})
+    def _on(self, key: rows.Item, values: Mapping[str, Any], **expressions: str) -> dict[str, Any]:
+        return {"TableName": self._table, "Key": key, **_expressions(values, **expressions)}
+
+    def _transact_unsealed(self, run_id: str, entries: Sequence[Mapping[str, Any]]) -> bool:
+        """Write entries, a transaction's worth at a time, as long as the run is not sealed."""
+        unsealed = self._on(
+            rows.run_key(run_id), ConditionExpression=UNSEALED, values=UNSEALED_VALUES
+        )
+        step = MAX_TRANSACTION_ENTRIES - 1
+        return all(
+            self._transact([{"ConditionCheck": unsealed}, *entries[start : start + step]])
+            for start in range(0, len(entries), step)
+        )
 
     def _transact(self, entries: Sequence[Mapping[str, Any]]) -> bool:
         """Write all entries or none; tell whether the conditions held."""
@@ -336,6 +326,13 @@ class DynamoLedger:
         return True
 
 
+
+
+def _expressions(values: Mapping[str, Any], **expressions: str) -> dict[str, Any]:
+    """Return the arguments of expressions; `#name` in them stands for the attribute `name`."""
+    names = {f"#{name}": name for name in re.findall(r"#(\w+)", " ".join(expressions.values()))}
+    arguments: dict[str, Any] = {"ExpressionAttributeValues": rows.encode(values), **expressions}
+    return arguments | ({"ExpressionAttributeNames": names} if names else {})
 
 
 def _retry_conflict(response: Any, attempts: int, **_: Any) -> float | None:

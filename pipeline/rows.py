@@ -2,7 +2,7 @@
 
 One table, keys `pk` and `sk`:
 
-    RUNS                 <created>#<run id>       the list of runs, oldest first
+    RUNS                 <upload time>#<run id>   the list of runs, oldest first
     RUN#<run id>         RUN                      the run
     RUN#<run id>#<shard> COUNT                    total, done and failed of the shard's pages
     RUN#<run id>#<shard> PAGE#<item>#<page>       one page
@@ -77,7 +77,7 @@ def run_item(run: Run) -> Item:
 def listed_item(run: Run) -> Item:
     """Return a run's entry in the list of runs."""
     upload = {"bucket": run.upload.bucket, "key": run.upload.key}
-    return encode({"pk": RUNS, "sk": f"{run.created}#{run.run_id}", "run_id": run.run_id, **upload})
+    return encode({"pk": RUNS, "sk": f"{run.upload.time}#{run.run_id}", "run_id": run.run_id, **upload})
 
 
 def parse_run(item: Mapping[str, Any]) -> Run:
@@ -87,7 +87,6 @@ def parse_run(item: Mapping[str, Any]) -> Run:
     return Run(
         run_id=values["run_id"],
         upload=Upload(**values["upload"]),
-        created=values["created"],
         state=RunState(values["state"]),
         plan=plan and _parse_plan(plan),
         errors=tuple(values["errors"]),

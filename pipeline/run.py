@@ -46,12 +46,14 @@ class PageState(StrEnum):
 class Upload:
     """One version of a task file in the batch bucket, as S3's event names it.
 
-    `sequencer` orders the versions of a key and is the same whenever an event is delivered again.
+    `sequencer` orders the versions of a key. It and `time` (ISO 8601) are the same whenever an
+    event is delivered again.
     """
 
     bucket: str
     key: str
     sequencer: str
+    time: str
     version: str | None = None
 
 
@@ -86,7 +88,6 @@ class Run:
 
     run_id: str
     upload: Upload
-    created: str
     state: RunState
     plan: Plan | None = None
     errors: tuple[str, ...] = ()

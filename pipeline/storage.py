@@ -7,16 +7,21 @@ Adapter: the only importer of obstore.
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.auth.boto3 import Boto3CredentialProvider
-from obstore.exceptions import BaseError, InvalidPathError
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
 from pipeline.errors import PermanentError, TransientError
+from pipeline.layout import Listed
 
 INFO_TYPE = 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"'
 PRESENTATION_TYPE = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
@@ -35,13 +40,8 @@ class MissingObject(PermanentError):
     """There is no object of that key, or no such bucket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An object in a listing; `size` in bytes."""
-
-    key: str
-    etag: str
-    size: int
+class Forbidden(PermanentError):
+    """The role has no right to this."""
 
 
 class Storage:
@@ -175,6 +175,8 @@ def _translated(key: str) -> Iterator[None]:
         raise MissingObject(f"there is no {key!r}") from error
     except InvalidPathError as error:
         raise PermanentError(f"a name below {key!r} cannot be used: {_first_line(error)}") from error
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+        raise Forbidden(f"access to {key!r} is not allowed: {_first_line(error)}") from error
     except (BaseError, OSError) as error:
         # obstore has no error of its own for a listing of a bucket that is not there.
         if "NoSuchBucket" in str(error):

@@ -124,9 +124,11 @@ class Pyramid:
                 paths.setdefault(size, []).append(f"full/{width},{SUFFIX}")
         return {size: tuple(names) for size, names in paths.items()}
 
-    def paths(self) -> Iterator[str]:
-        """Yield the path of every image file of the service, each once."""
-        for tile in self.tiles():
-            yield tile.path
-        for names in self.whole_images.values():
-            yield from names
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """Return the path of every image file of the service.
+
+        A corner one pixel high and wide has the same path at several scale factors.
+        """
+        whole = (path for names in self.whole_images.values() for path in names)
+        return frozenset((*(tile.path for tile in self.tiles()), *whole))

@@ -1,0 +1,1 @@
+"""The Batch job that drains the queue: one page's message at a time per vCPU becomes tiles."""

@@ -1,0 +1,90 @@
+"""The loop of one slot: take a message, keep its lease alive, attempt, settle."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from pipeline.message import Message
+from worker.desk import Desk
+from worker.fate import Again, Fate
+from worker.heartbeat import Heartbeat
+from worker.inbox import Delivery, Inbox
+
+WAIT_SECONDS = 5
+"""One long poll; it bounds how long a stop may take."""
+SETTLE_AGAIN_SECONDS = 30
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Patience:
+    """Decides when the queue has stayed empty long enough to leave; shared by all slots.
+
+    A message in another worker's hand comes back within one lease if that worker dies. While
+    there are such messages, somebody must wait that much longer.
+    """
+
+    idle_seconds: int
+    lease_seconds: int
+    last_seen: float = field(default_factory=time.monotonic)
+
+    def renew(self) -> None:
+        """Note that there was a message."""
+        self.last_seen = time.monotonic()
+
+    def is_over(self, inbox: Inbox) -> bool:
+        """Tell whether a slot that found nothing may leave."""
+        quiet = time.monotonic() - self.last_seen
+        if quiet < self.idle_seconds:
+            return False
+        return quiet >= self.idle_seconds + self.lease_seconds or not inbox.in_flight()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place for a message in hand; a worker has as many as tiling processes."""
+
+    inbox: Inbox
+    desk: Desk
+    patience: Patience
+    stop: threading.Event
+
+    def run(self) -> None:
+        """Serve messages until a stop, or until the queue has stayed empty."""
+        wait_seconds = max(1, min(WAIT_SECONDS, self.patience.idle_seconds))
+        while not self.stop.is_set():
+            delivery = self.inbox.receive(wait_seconds)
+            if delivery is None:
+                if self.patience.is_over(self.inbox):
+                    return
+            elif self.stop.is_set():
+                delivery.release(0)
+            else:
+                self.patience.renew()
+                self._serve(delivery)
+                self.patience.renew()
+
+    def _serve(self, delivery: Delivery) -> None:
+        with Heartbeat(delivery, self.patience.lease_seconds) as heartbeat:
+            message = self.desk.read(delivery)
+            if message is None:
+                return
+            with bound_contextvars(run=message.run_id, item=message.item, page=message.page):
+                fate = self.desk.attempt(message, delivery.attempt)
+                if heartbeat.lost:
+                    log.warning("outcome_dropped")
+                elif self.stop.is_set() and isinstance(fate, Again):
+                    delivery.release(0)
+                else:
+                    self._settle(delivery, message, fate)
+
+    def _settle(self, delivery: Delivery, message: Message, fate: Fate) -> None:
+        try:
+            self.desk.settle(delivery, message, fate)
+        except Exception:  # whatever was not recorded is done again
+            log.exception("settling_broke")
+            delivery.release(SETTLE_AGAIN_SECONDS)

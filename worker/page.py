@@ -1,0 +1,131 @@
+"""One page from source to published tiles; runs in a tiling process of its own.
+
+Order of effects: old `info.json` goes, tiles, new `info.json`, receipt. Whoever dies between two
+of them leaves no `info.json` without all its tiles, and the next attempt starts over.
+"""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pipeline.geometry import Pyramid
+from pipeline.layout import Layout, join_key
+from pipeline.message import Message
+from pipeline.run import Plan, TiledPage
+from pipeline.storage import (
+    DOCUMENT_MAX_AGE_SECONDS,
+    INFO_TYPE,
+    JPEG_TYPE,
+    JSON_TYPE,
+    TILE_MAX_AGE_SECONDS,
+    MissingObject,
+    Storage,
+    open_storage,
+)
+from worker.info import info_json
+from worker.pixels import open_pixels
+from worker.receipt import Receipt, parse_receipt
+from worker.tiling import read_tiles, write_tiles, write_whole_images
+
+
+@dataclass(frozen=True, slots=True)
+class PageWork:
+    """All that a tiling process needs to know of a page."""
+
+    message: Message
+    plan: Plan
+
+    @property
+    def layout(self) -> Layout:
+        return self.plan.layout
+
+    @property
+    def service(self) -> str:
+        """Return the key prefix of the page's image service."""
+        return self.layout.service(self.message.item, self.message.page)
+
+    @property
+    def info(self) -> str:
+        """Return the key of the page's `info.json`."""
+        return self.layout.info(self.message.item, self.message.page)
+
+    @property
+    def receipt(self) -> str:
+        """Return the key of the page's receipt."""
+        return self.layout.receipt(self.message.item, self.message.page)
+
+
+def tile_page(work: PageWork) -> TiledPage:
+    """Publish a page's tiles, unless those of an earlier run are still right.
+
+    Raises BadImage, MissingObject or TransientError.
+    """
+    started = time.monotonic()
+    dest = _open(work.plan.dest_store)
+    receipt = _read_receipt(dest, work.receipt)
+    reused = receipt is not None and receipt.covers(work.message.etag, work.plan.options)
+    if receipt is None or not reused:
+        receipt = _publish_tiles(work, dest)
+    elif receipt.service_url != work.layout.url(work.service):
+        receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid)
+    return TiledPage(
+        width=receipt.width,
+        height=receipt.height,
+        sizes=receipt.pyramid.sizes,
+        tiles=receipt.tiles,
+        seconds=time.monotonic() - started,
+        reused=reused,
+    )
+
+
+def _publish_tiles(work: PageWork, dest: Storage) -> Receipt:
+    with tempfile.TemporaryDirectory(prefix="tilepool-") as folder:
+        scratch = Path(folder)
+        source = scratch / "source"
+        etag = _open(work.plan.source_store).download(work.message.key, source)
+        pixels = open_pixels(source, scratch)
+        options = work.plan.options
+        pyramid = Pyramid(pixels.width, pixels.height, options.tile_size, options.max_size)
+        archive = write_tiles(pixels, pyramid, options.quality, scratch)
+        whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
+
+        def files() -> Iterator[tuple[str, bytes | Path]]:
+            for path, content in itertools.chain(read_tiles(archive), whole_images.items()):
+                yield join_key(work.service, path), content
+
+        # From here on the page's old tiles are overwritten, so its old description must go.
+        dest.delete(work.receipt)
+        dest.delete(work.info)
+        dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
+    return _publish_info(work, dest, etag, pyramid)
+
+
+def _publish_info(work: PageWork, dest: Storage, etag: str, pyramid: Pyramid) -> Receipt:
+    url = work.layout.url(work.service)
+    dest.write(work.info, info_json(url, pyramid), INFO_TYPE, DOCUMENT_MAX_AGE_SECONDS)
+    receipt = Receipt(
+        etag=etag,
+        options=work.plan.options,
+        service_url=url,
+        width=pyramid.width,
+        height=pyramid.height,
+        tiles=len(pyramid.paths),
+    )
+    dest.write(work.receipt, receipt.to_json(), JSON_TYPE, max_age=0)
+    return receipt
+
+
+def _read_receipt(dest: Storage, key: str) -> Receipt | None:
+    try:
+        return parse_receipt(dest.read(key))
+    except MissingObject:
+        return None
+
+
+@cache
+def _open(url: str) -> Storage:
+    return open_storage(url)

@@ -1,0 +1,82 @@
+"""From a file of any scanner to upright 8-bit sRGB or gray pixels, the only kind that gets tiled.
+
+With `worker.tiling` the only importer of pyvips.
+"""
+
+from pathlib import Path
+
+import pyvips
+
+from pipeline.errors import BadImage
+
+MAX_PIXELS = 2_000_000_000
+"""A larger image is refused before anything is decoded."""
+IN_MEMORY_PIXELS = 64_000_000
+"""Decoded images up to here stay in memory (some 200 MB); larger ones go to scratch."""
+
+LOADERS = {
+    "VipsForeignLoadJpegFile": "JPEG",
+    "VipsForeignLoadPngFile": "PNG",
+    "VipsForeignLoadTiffFile": "TIFF",
+    "VipsForeignLoadWebpFile": "WebP",
+    "VipsForeignLoadNsgifFile": "GIF",
+    "VipsForeignLoadHeifFile": "HEIF or AVIF",
+}
+"""The kinds that are read; libvips' other loaders never see an untrusted file."""
+
+WHITE = 255
+WHITE_16 = 65_535
+
+
+def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
+    """Decode a source once, normalised, into memory or a scratch file, for random access.
+
+    Raises BadImage where it cannot be read whole.
+    """
+    if source.stat().st_size == 0:
+        raise BadImage("the file is empty (0 bytes); copy it again from its original")
+    loader = pyvips.vips_lib.vips_foreign_find_load(str(source).encode())
+    name = pyvips.ffi.string(loader).decode() if loader != pyvips.ffi.NULL else ""
+    if name not in LOADERS:
+        kinds = ", ".join(LOADERS.values())
+        raise BadImage(f"not an image of a kind that can be read ({kinds})")
+    try:
+        image = pyvips.Image.new_from_file(str(source), access="sequential", fail_on="error")
+        if image.width * image.height > MAX_PIXELS:
+            raise BadImage(
+                f"{image.width} × {image.height} pixels are too many;"
+                f" expected at most {MAX_PIXELS:,} in all"
+            )
+        return _settle(_normalise(image), scratch)
+    except pyvips.Error as error:
+        raise BadImage(f"the {LOADERS[name]} file is damaged: {_detail(error)}") from error
+
+
+def _settle(image: pyvips.Image, scratch: Path) -> pyvips.Image:
+    if image.width * image.height <= IN_MEMORY_PIXELS:
+        return image.copy_memory()
+    decoded = scratch / "pixels.v"
+    image.write_to_file(str(decoded))
+    return pyvips.Image.new_from_file(str(decoded))
+
+
+def _normalise(image: pyvips.Image) -> pyvips.Image:
+    # Rotation reads columns, which a sequential source cannot give: after decoding, not before.
+    turned = image.get_typeof("orientation") != 0 and image.get("orientation") > 1
+    if turned:
+        image = image.copy_memory()
+    image = image.autorot()
+    if image.hasalpha():
+        deep = image.interpretation in {"rgb16", "grey16"}
+        image = image.flatten(background=WHITE_16 if deep else WHITE)
+    gray = image.interpretation in {"b-w", "grey16"}
+    if image.get_typeof("icc-profile-data") != 0:
+        image = image.icc_transform("srgb", embedded=True, intent="relative", depth=8)
+    elif image.interpretation == "cmyk":
+        image = image.icc_transform("srgb", input_profile="cmyk", depth=8)
+    return image.colourspace("b-w" if gray else "srgb").cast("uchar")
+
+
+def _detail(error: pyvips.Error) -> str:
+    lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
+    return lines[0] if lines else error.message

@@ -1,0 +1,53 @@
+"""What a later run must know of a page's tiles to leave them as they are. Pure.
+
+Kept as an object of its own beside `info.json`, and written after it: where a receipt lies, the
+export is whole.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from pipeline.geometry import Pyramid
+from pipeline.task import Options
+
+TILING_VERSION = 1
+"""Raise it when the same source and options give other tiles than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The source and settings that made the tiles, and what came of them."""
+
+    etag: str
+    options: Options
+    service_url: str
+    width: int
+    height: int
+    tiles: int
+    version: int = TILING_VERSION
+
+    def covers(self, etag: str, options: Options) -> bool:
+        """Tell whether a page of this source and these options needs no tiling."""
+        return bool(etag) and (self.version, self.etag, self.options) == (
+            TILING_VERSION,
+            etag,
+            options,
+        )
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """Return the pyramid on disk."""
+        return Pyramid(self.width, self.height, self.options.tile_size, self.options.max_size)
+
+    def to_json(self) -> bytes:
+        """Return the object's content."""
+        return json.dumps(asdict(self)).encode()
+
+
+def parse_receipt(content: bytes) -> Receipt | None:
+    """Read a receipt; None for one of another version, or not ours."""
+    try:
+        values = json.loads(content)
+        return Receipt(**{**values, "options": Options(**values["options"])})
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -39,7 +39,7 @@ def check_task(run_id: str, task: Task, stores: Stores, jobs: Jobs) -> Expansion
     if source is not None:
         errors += _csv_errors(source, task)
         try:
-            expansion = expand(run_id, source.list(task.access_dir))
+            expansion = expand(run_id, source.objects(task.access_dir))
         except PermanentError as error:
             errors.append(f"ACCESS_DIR: {error}")
         else:

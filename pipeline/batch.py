@@ -53,9 +53,7 @@ class BatchJobs:
             problems.append(f"jobDefinition: expected an active job definition, not {definition!r}")
         return problems
 
-    def _submit(
-        self, name: str, plan: Plan, command: str, environment: Mapping[str, str]
-    ) -> str:
+    def _submit(self, name: str, plan: Plan, command: str, environment: Mapping[str, str]) -> str:
         answer = self._client.submit_job(
             jobName=name,
             jobQueue=plan.job_queue,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline import rows
-from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState
+from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -76,7 +76,7 @@ class Ledger(Protocol):
     def note_final_job(self, run_id: str, job_id: str) -> None:
         """Note the final job that was submitted."""
 
-    def finish(self, run_id: str, state: RunState, summary: Mapping[str, object]) -> bool:
+    def finish(self, run_id: str, state: RunState, summary: Summary) -> bool:
         """End a run that is building; tell whether it was."""
 
 
@@ -87,7 +87,9 @@ class DynamoLedger:
         self._client = client
         self._table = table
         client.meta.events.register(
-            "needs-retry.dynamodb.TransactWriteItems", _retry_conflict, "tilepool-conflicts"
+            "needs-retry.dynamodb.TransactWriteItems",
+            _retry_conflict,  # type: ignore[arg-type]  # the stubs know no answers of handlers
+            "tilepool-conflicts",
         )
 
     def open_run(self, run: Run) -> bool:
@@ -216,10 +218,8 @@ class DynamoLedger:
                 RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
             )
             found += answer["Responses"].get(self._table, [])
-            wanted = [
-                dict(key)
-                for key in answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
-            ]
+            left: Mapping[str, Any] = answer.get("UnprocessedKeys", {})
+            wanted = left[self._table]["Keys"] if left else []
         return sum(map(rows.parse_counts, found), Counts())
 
     def claim_final_job(self, run_id: str, now: float, stale_before: float) -> bool:
@@ -253,7 +253,7 @@ class DynamoLedger:
             )
         )
 
-    def finish(self, run_id: str, state: RunState, summary: Mapping[str, object]) -> bool:
+    def finish(self, run_id: str, state: RunState, summary: Summary) -> bool:
         return self._transact(
             [
                 self._update(
@@ -262,7 +262,7 @@ class DynamoLedger:
                     ConditionExpression="#state = :building",
                     values={
                         ":state": state.value,
-                        ":summary": dict(summary),
+                        ":summary": rows.summary_values(summary),
                         ":building": RunState.BUILDING.value,
                     },
                 )
@@ -324,8 +324,6 @@ class DynamoLedger:
                 return False
             raise
         return True
-
-
 
 
 def _expressions(values: Mapping[str, Any], **expressions: str) -> dict[str, Any]:

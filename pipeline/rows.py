@@ -18,7 +18,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
-from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, TiledPage, Upload
+from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, Summary, TiledPage, Upload
 from pipeline.task import Options
 
 Item = dict[str, Any]
@@ -70,14 +70,29 @@ def run_item(run: Run) -> Item:
     values = asdict(run)
     for name in ("errors", "worker_jobs"):
         values[name] = list(values[name])
-    values["summary"] = dict(run.summary)
     return run_key(run.run_id) | encode(values)
+
+
+def summary_values(summary: Summary) -> dict[str, Any]:
+    """Return a summary as a DynamoDB map's values."""
+    values = asdict(summary)
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+
+
+def parse_summary(values: Mapping[str, Any]) -> Summary:
+    """Read a summary."""
+    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return Summary(**fields)
 
 
 def listed_item(run: Run) -> Item:
     """Return a run's entry in the list of runs."""
     upload = {"bucket": run.upload.bucket, "key": run.upload.key}
-    return encode({"pk": RUNS, "sk": f"{run.upload.time}#{run.run_id}", "run_id": run.run_id, **upload})
+    return encode(
+        {"pk": RUNS, "sk": f"{run.upload.time}#{run.run_id}", "run_id": run.run_id, **upload}
+    )
 
 
 def parse_run(item: Mapping[str, Any]) -> Run:
@@ -95,7 +110,7 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         worker_jobs=tuple(values["worker_jobs"]),
         final_job=values["final_job"],
         claimed_at=values["claimed_at"],
-        summary=values["summary"],
+        summary=values["summary"] and parse_summary(values["summary"]),
     )
 
 

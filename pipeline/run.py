@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from zlib import crc32
 
@@ -83,6 +82,24 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to, written by the final job. Long lists of names are cut."""
+
+    collection_url: str
+    images: int
+    failed: int
+    reused: int
+    tiles: int
+    items: int
+    withheld: tuple[str, ...] = ()
+    """Items with failed pages: no manifest."""
+    without_row: tuple[str, ...] = ()
+    """Items that the CSV does not describe."""
+    problems: tuple[str, ...] = ()
+    """What was wrong with the CSV, and other things to look at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run's row. `plan` is None only for a rejected run, which has `errors` instead."""
 
@@ -96,7 +113,7 @@ class Run:
     worker_jobs: tuple[str, ...] = ()
     final_job: str | None = None
     claimed_at: float | None = None
-    summary: Mapping[str, object] = field(default_factory=dict)
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +130,7 @@ class Counts:
         return self.total - self.done - self.failed
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.total + other.total, self.done + other.done, self.failed + other.failed
-        )
+        return Counts(self.total + other.total, self.done + other.done, self.failed + other.failed)
 
 
 @dataclass(frozen=True, slots=True)

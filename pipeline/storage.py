@@ -50,7 +50,7 @@ class Storage:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def list(self, prefix: str) -> Iterator[Listed]:
+    def objects(self, prefix: str) -> Iterator[Listed]:
         """Yield the objects below a folder, in no order.
 
         Raises MissingObject for a bucket that is not there, PermanentError for a name that is
@@ -174,7 +174,9 @@ def _translated(key: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise MissingObject(f"there is no {key!r}") from error
     except InvalidPathError as error:
-        raise PermanentError(f"a name below {key!r} cannot be used: {_first_line(error)}") from error
+        raise PermanentError(
+            f"a name below {key!r} cannot be used: {_first_line(error)}"
+        ) from error
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
         raise Forbidden(f"access to {key!r} is not allowed: {_first_line(error)}") from error
     except (BaseError, OSError) as error:

@@ -33,7 +33,7 @@ def main() -> None:
     # One image per core beats one image on all cores; the tiling processes inherit this.
     os.environ["VIPS_CONCURRENCY"] = "1"
     environment = Environment(os.environ)
-    processes = environment.whole(PROCESSES, len(os.sched_getaffinity(0)), least=1)
+    processes = environment.whole(PROCESSES, os.cpu_count() or 1, least=1)
     grace_seconds = environment.whole(GRACE_SECONDS, 15)
     stop = threading.Event()
     with TilerProcesses(processes, environment.whole(PAGE_SECONDS, 3600, least=1)) as tiler:

@@ -3,7 +3,7 @@
 Effects: dead-letter queue (a failure) ─► ledger ─► final job (the last page) ─► delete.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import structlog

@@ -24,6 +24,8 @@ MAX_VISIBILITY_SECONDS = 43_200
 FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What SQS takes neither in a body nor in an attribute."""
 
+NO_GROUP = "none"
+
 LOST_LEASE_CODES = {
     "AWS.SimpleQueueService.MessageNotInflight",
     "InvalidParameterValue",
@@ -106,7 +108,8 @@ class SqsDelivery:
             raise
 
     def bury(self, body: str, attributes: Mapping[str, str]) -> None:
-        group = self.message["Attributes"].get("MessageGroupId")
+        # A message put into the queue by hand may have no group.
+        group = self.message["Attributes"].get("MessageGroupId", NO_GROUP)
         self.client.send_message(
             QueueUrl=self.dead_letter_queue_url,
             MessageBody=body,
@@ -114,7 +117,7 @@ class SqsDelivery:
                 name: {"DataType": "String", "StringValue": FORBIDDEN.sub(" ", value)}
                 for name, value in attributes.items()
             },
-            **({"MessageGroupId": group} if group else {}),
+            MessageGroupId=group,
         )
 
 
@@ -142,14 +145,11 @@ class SqsInbox:
             MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
         )
         for message in answer.get("Messages", []):
-            return SqsDelivery(
-                self._client, self._queue_url, self._dead_letter_queue_url, message
-            )
+            return SqsDelivery(self._client, self._queue_url, self._dead_letter_queue_url, message)
         return None
 
     def in_flight(self) -> int:
-        name = "ApproximateNumberOfMessagesNotVisible"
         answer = self._client.get_queue_attributes(
-            QueueUrl=self._queue_url, AttributeNames=[name]
+            QueueUrl=self._queue_url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
         )
-        return int(answer["Attributes"][name])
+        return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])

@@ -4,7 +4,6 @@ Order of effects: old `info.json` goes, tiles, new `info.json`, receipt. Whoever
 of them leaves no `info.json` without all its tiles, and the next attempt starts over.
 """
 
-import itertools
 import tempfile
 import time
 from collections.abc import Iterator
@@ -94,8 +93,10 @@ def _publish_tiles(work: PageWork, dest: Storage) -> Receipt:
         whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
 
         def files() -> Iterator[tuple[str, bytes | Path]]:
-            for path, content in itertools.chain(read_tiles(archive), whole_images.items()):
-                yield join_key(work.service, path), content
+            for path, tile in read_tiles(archive):
+                yield join_key(work.service, path), tile
+            for path, image in whole_images.items():
+                yield join_key(work.service, path), image
 
         # From here on the page's old tiles are overwritten, so its old description must go.
         dest.delete(work.receipt)

@@ -24,8 +24,9 @@ LOADERS = {
 }
 """The kinds that are read; libvips' other loaders never see an untrusted file."""
 
-WHITE = 255
-WHITE_16 = 65_535
+WHITE = 255.0
+WHITE_16 = 65_535.0
+UPRIGHT = 1
 
 
 def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
@@ -47,28 +48,25 @@ def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
                 f"{image.width} × {image.height} pixels are too many;"
                 f" expected at most {MAX_PIXELS:,} in all"
             )
-        return _settle(_normalise(image), scratch)
+        if image.get_typeof("orientation") != 0 and image.get("orientation") != UPRIGHT:
+            # Turning reads columns, which a sequential source cannot give.
+            image = _decode(image, scratch / "turned.v").autorot()
+        return _decode(_normalise(image), scratch / "pixels.v")
     except pyvips.Error as error:
         raise BadImage(f"the {LOADERS[name]} file is damaged: {_detail(error)}") from error
 
 
-def _settle(image: pyvips.Image, scratch: Path) -> pyvips.Image:
+def _decode(image: pyvips.Image, scratch: Path) -> pyvips.Image:
     if image.width * image.height <= IN_MEMORY_PIXELS:
         return image.copy_memory()
-    decoded = scratch / "pixels.v"
-    image.write_to_file(str(decoded))
-    return pyvips.Image.new_from_file(str(decoded))
+    image.write_to_file(str(scratch))
+    return pyvips.Image.new_from_file(str(scratch))
 
 
 def _normalise(image: pyvips.Image) -> pyvips.Image:
-    # Rotation reads columns, which a sequential source cannot give: after decoding, not before.
-    turned = image.get_typeof("orientation") != 0 and image.get("orientation") > 1
-    if turned:
-        image = image.copy_memory()
-    image = image.autorot()
     if image.hasalpha():
         deep = image.interpretation in {"rgb16", "grey16"}
-        image = image.flatten(background=WHITE_16 if deep else WHITE)
+        image = image.flatten(background=[WHITE_16 if deep else WHITE])
     gray = image.interpretation in {"b-w", "grey16"}
     if image.get_typeof("icc-profile-data") != 0:
         image = image.icc_transform("srgb", embedded=True, intent="relative", depth=8)

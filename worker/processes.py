@@ -69,8 +69,7 @@ class TilerProcesses:
         """End the processes, whatever they are doing; from here on every page is transient."""
         with self._lock:
             self._stopped = True
-            self._pool.stop()
-            self._pool.join()
+            _end(self._pool)
 
     def _living_pool(self) -> ProcessPool:
         """Return the pool, a new one where it broke: an idle process that dies takes it along."""
@@ -78,8 +77,7 @@ class TilerProcesses:
             if self._stopped:
                 raise TransientError("the worker is stopping")
             if not self._pool.active:
-                self._pool.stop()
-                self._pool.join()
+                _end(self._pool)
                 self._pool = self._new_pool()
             return self._pool
 
@@ -87,3 +85,8 @@ class TilerProcesses:
         return ProcessPool(
             max_workers=self._processes, context=multiprocessing.get_context("spawn")
         )
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()

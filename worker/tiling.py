@@ -40,7 +40,7 @@ def write_whole_images(
     for size, paths in sorted(pyramid.whole_images.items(), reverse=True):
         file = scratch / f"{size.width}x{size.height}.jpg"
         nearest = _resize(nearest, size)
-        nearest.jpegsave(str(file), Q=quality, keep="none")
+        nearest.write_to_file(f"{file}[{_jpeg(quality)}]")
         for path in paths:
             yield path, file
 

@@ -1,0 +1,133 @@
+"""Presentation API 3.0 documents from pages and rows. Pure; the only importer of iiif_prezi3.
+
+Child lists are built first and passed once: iiif_prezi3's own helpers are quadratic.
+https://iiif.io/api/presentation/3.0/
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from iiif_prezi3 import (
+    Annotation,
+    AnnotationBody,
+    AnnotationPage,
+    Canvas,
+    Collection,
+    Manifest,
+    ManifestRef,
+    ServiceV3,
+)
+
+from manifest_builder.metadata import Row
+from pipeline.geometry import SUFFIX, Pyramid, Size
+from pipeline.layout import Layout
+from pipeline.run import Page, TiledPage
+from pipeline.task import Options
+
+LANGUAGE = "none"
+"""The CSV does not tell the language of its texts."""
+
+
+def build_manifest(
+    layout: Layout, options: Options, pages: Sequence[Page], row: Row | None
+) -> Manifest:
+    """Return the manifest of an item whose pages are all done, in order."""
+    item = pages[0].message.item
+    images = [_Image(layout, options, page) for page in pages]
+    fields: dict[str, Any] = {}
+    if row is not None and row.description:
+        fields["summary"] = _text(row.description)
+    if row is not None and row.metadata:
+        fields["metadata"] = [
+            {"label": _text(label), "value": _text(value)} for label, value in row.metadata
+        ]
+    return Manifest(
+        id=layout.url(layout.manifest(item)),
+        label=_text(row.title if row is not None and row.title else item),
+        thumbnail=[images[0].thumbnail],
+        partOf=[{"id": layout.url(layout.collection), "type": "Collection"}],
+        items=[image.canvas for image in images],
+        **fields,
+    )
+
+
+def build_collection(layout: Layout, label: str, entries: Iterable[ManifestRef]) -> Collection:
+    """Return the collection of all manifests."""
+    return Collection(id=layout.url(layout.collection), label=_text(label), items=list(entries))
+
+
+def refer(manifest: Manifest) -> ManifestRef:
+    """Return a collection's entry for a manifest, with its thumbnail."""
+    return ManifestRef(
+        id=manifest.id, type="Manifest", label=manifest.label, thumbnail=manifest.thumbnail
+    )
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Read a published manifest; raises ValueError for anything else."""
+    document = json.loads(content)
+    if not isinstance(document, dict) or document.pop("@context", None) is None:
+        raise ValueError("not a Presentation 3 manifest")
+    return Manifest(**document)
+
+
+class _Image:
+    """One page's parts of a manifest."""
+
+    def __init__(self, layout: Layout, options: Options, page: Page) -> None:
+        assert page.tiled is not None  # noqa: S101  # only items whose pages are all done get here
+        self._tiled: TiledPage = page.tiled
+        self._number = page.message.page
+        self._pyramid = Pyramid(
+            page.tiled.width, page.tiled.height, options.tile_size, options.max_size
+        )
+        self._service_url = layout.url(layout.service(page.message.item, self._number))
+        self._canvas_url = layout.canvas_url(page.message.item, self._number)
+
+    @property
+    def canvas(self) -> Canvas:
+        body = self._body("max", self._pyramid.full)
+        annotation = Annotation(
+            id=f"{self._canvas_url}/image",
+            motivation="painting",
+            body=body,
+            target=self._canvas_url,
+        )
+        return Canvas(
+            id=self._canvas_url,
+            label=_text(str(self._number)),
+            width=self._tiled.width,
+            height=self._tiled.height,
+            thumbnail=[self.thumbnail],
+            items=[AnnotationPage(id=f"{self._canvas_url}/page", items=[annotation])],
+        )
+
+    @property
+    def thumbnail(self) -> AnnotationBody:
+        size = self._pyramid.thumbnail
+        return self._body(str(size), size)
+
+    def _body(self, name: str, size: Size) -> AnnotationBody:
+        return AnnotationBody(
+            id=f"{self._service_url}/full/{name}{SUFFIX}",
+            type="Image",
+            format="image/jpeg",
+            width=size.width,
+            height=size.height,
+            service=[self._service],
+        )
+
+    @property
+    def _service(self) -> ServiceV3:
+        # Without width and height: Mirador then builds thumbnails from `sizes`, which exist.
+        return ServiceV3(
+            id=self._service_url,
+            type="ImageService3",
+            profile="level0",
+            sizes=[{"width": size.width, "height": size.height} for size in self._tiled.sizes],
+        )
+
+
+def _text(value: str) -> dict[str, list[str]]:
+    return {LANGUAGE: [value]}

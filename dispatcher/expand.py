@@ -10,7 +10,24 @@ from pipeline.layout import COLLECTION_FILE, Listed, nfc
 from pipeline.message import Message
 from pipeline.run import Page
 
-IMAGE_SUFFIXES = frozenset(["tif", "tiff", "jpg", "jpeg", "png", "webp", "gif", "bmp", "jp2", "j2k", "jpx", "heic", "heif", "avif"])
+IMAGE_SUFFIXES = frozenset(
+    [
+        "tif",
+        "tiff",
+        "jpg",
+        "jpeg",
+        "png",
+        "webp",
+        "gif",
+        "bmp",
+        "jp2",
+        "j2k",
+        "jpx",
+        "heic",
+        "heif",
+        "avif",
+    ]
+)
 """Taken for pages. What the worker cannot read of these ends as failed, not as overlooked."""
 
 ACCESS_FOLDER = "access"

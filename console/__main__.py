@@ -1,0 +1,111 @@
+"""The `tilepool` command. What a subcommand needs is imported when it runs: `--help` is quick."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from console.errors import ConsoleError, ExitCode
+
+DEFAULT_PORT = 8000
+MAX_LOCAL_WORKERS = 64
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+Answer = TypeVar("Answer")
+
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tilepool")
+def cli() -> None:
+    """Turn folders of scans into static IIIF tiles and manifests.
+
+    Exit codes: 0 all done; 1 failed; 2 bad task or usage; 3 done, but some images failed.
+    """
+
+
+@cli.command()
+@click.option(
+    "--dest",
+    type=NEW_FOLDER,
+    default=Path("tilepool-demo"),
+    show_default=True,
+    help="Folder for the sample's scans and its export.",
+)
+def demo(dest: Path) -> None:
+    """Draw a small sample collection and run the whole pipeline on it."""
+    from console.sample import draw_sample
+
+    _guarded(lambda: draw_sample(dest / "source"))
+    task = dest / "source" / "task.json"
+    code = _run(task, dest / "source", dest / "export", workers=2, base_url=None)
+    click.echo(f"\nLook at it: tilepool serve {dest / 'export'}")
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("task", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", type=FOLDER, required=True, help="Folder that plays AWS_SRC_BUCKET.")
+@click.option("--dest", type=NEW_FOLDER, required=True, help="Folder that plays AWS_DEST_BUCKET.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_LOCAL_WORKERS),
+    help="Worker processes; they share the cores.  [default: the task's, or 2]",
+)
+@click.option("--base-url", help="Address that the export will have, instead of DEST_URL.")
+def local(task: Path, source: Path, dest: Path, workers: int | None, base_url: str | None) -> None:
+    """Run TASK, a task file, from one folder to another on this machine."""
+    sys.exit(_run(task, source, dest, workers, base_url))
+
+
+@cli.command()
+@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.option("--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True)
+def serve(folder: Path, port: int) -> None:
+    """Serve an export on 127.0.0.1, as a static host with CORS would."""
+    from console.serve import serve_folder
+
+    _guarded(lambda: serve_folder(folder, port, click.echo))
+
+
+def _run(
+    task: Path, source: Path, dest: Path, workers: int | None, base_url: str | None
+) -> ExitCode:
+    from rich.console import Console
+
+    from console.local import LocalRun, run_locally
+    from console.report import progress, report
+
+    console = Console()
+
+    def run() -> ExitCode:
+        wanted = LocalRun(task.read_bytes(), source, dest, workers, base_url)
+        with progress(console) as watch:
+            result = run_locally(wanted, watch)
+        return report(console, result, dest)
+
+    return _guarded(run)
+
+
+def _guarded(command: Callable[[], Answer]) -> Answer:
+    """Run a command; a fault that is expected ends it with one line and its exit code."""
+    try:
+        return command()
+    except ConsoleError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+        sys.exit(ExitCode.FAILED)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

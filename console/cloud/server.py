@@ -1,0 +1,74 @@
+"""One HTTP server on 127.0.0.1 for all services: Batch is ours, the rest is moto's."""
+
+import re
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
+
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from console.cloud.moto_patches import patch_moto
+
+HOST = "127.0.0.1"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class CloudServer:
+    """The server, on a port that was free."""
+
+    def __init__(self) -> None:
+        patch_moto()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._batch: Application | None = None
+        # moto has no isolation: a transaction that fails would undo its neighbours' writes.
+        self._one_at_a_time = threading.Lock()
+        self._server = make_server(
+            HOST, 0, self._serve, threaded=True, request_handler=_QuietHandler
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint for all services."""
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def mount_batch(self, application: Application) -> None:
+        """Serve Batch's calls by an application."""
+        self._batch = application
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        service = scope["service"] if scope else ""
+        if service == "batch" and self._batch is not None:
+            return self._batch(environ, start_response)
+        if service == "dynamodb":
+            with self._one_at_a_time:
+                return list(self._moto(environ, start_response))
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Writes no line per request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        return

@@ -1,0 +1,88 @@
+"""The Lambda's trigger: uploads of task files invoke the dispatcher, each in a process of its own.
+
+moto puts S3's event into a queue; here it is taken out and handed to the handler, again if that
+fails, as Lambda does with asynchronous events.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+WAIT_SECONDS = 1
+RETRY_SECONDS = 1
+
+
+class UploadTrigger:
+    """Invokes the dispatcher for every upload, one after another, until it is closed."""
+
+    def __init__(
+        self, client: "SQSClient", queue_url: str, environment: Mapping[str, str], log: Path
+    ) -> None:
+        self._client = client
+        self._queue_url = queue_url
+        self._environment = environment
+        self._log = log
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
+
+    def start(self) -> None:
+        """Start waiting for uploads."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, after the invocation at hand."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            answer = self._client.receive_message(
+                QueueUrl=self._queue_url,
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=WAIT_SECONDS,
+                MessageSystemAttributeNames=["SentTimestamp"],
+            )
+            for message in answer.get("Messages", []):
+                self._serve(message)
+
+    def _serve(self, message: "MessageTypeDef") -> None:
+        handle = message["ReceiptHandle"]
+        if self._invoke(upload_event(message)):
+            self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=handle)
+        else:
+            self._client.change_message_visibility(
+                QueueUrl=self._queue_url, ReceiptHandle=handle, VisibilityTimeout=RETRY_SECONDS
+            )
+
+    def _invoke(self, event: Mapping[str, Any]) -> bool:
+        with self._log.open("ab") as log:
+            done = subprocess.run(  # noqa: S603  # our own module
+                [sys.executable, "-m", "console.cloud.function"],
+                env=dict(self._environment),
+                input=json.dumps(event).encode(),
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
+        return done.returncode == 0
+
+
+def upload_event(message: "MessageTypeDef") -> dict[str, Any]:
+    """Return S3's event with what moto leaves out of it: the sequencer.
+
+    The time the message was sent orders uploads, and its id tells two of one moment apart; both
+    are the same on every delivery.
+    """
+    event: dict[str, Any] = json.loads(message["Body"])
+    sent = int(message["Attributes"]["SentTimestamp"])
+    for record in event.get("Records", []):
+        record["s3"]["object"].setdefault("sequencer", f"{sent:016X}-{message['MessageId']}")
+    return event

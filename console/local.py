@@ -1,0 +1,103 @@
+"""A task from a local folder to a local folder, on an embedded cloud that lives as long as the run."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from console.embedded import embedded_cloud
+from console.errors import ConsoleError, ExitCode
+from console.follow import Look, follow_run
+from pipeline.environment import DEST_STORE, SOURCE_STORE
+from pipeline.run import Page, PageState, Run
+
+DEFAULT_WORKERS = 2
+IDLE_SECONDS = 2
+TASK_KEY = "task.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """What `tilepool local` was asked for; None means what the task says."""
+
+    task: bytes
+    source: Path
+    dest: Path
+    workers: int | None = None
+    base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An ended run, its failed pages, and its wall time."""
+
+    run: Run
+    failures: tuple[Page, ...]
+    seconds: float
+
+
+def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
+    """Run a task to its end, calling `watch` with each look at it.
+
+    Raises ConsoleError when the run cannot come to an end, and keeps the logs then.
+    """
+    started = time.monotonic()
+    try:
+        local.dest.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"--dest: {local.dest} cannot be made a folder: {error.strerror}"
+        raise ConsoleError(reason, ExitCode.USAGE) from error
+    cores = os.cpu_count() or 1
+    body, workers = prepare_task(local, cores)
+    environment = {
+        SOURCE_STORE: local.source.resolve().as_uri(),
+        DEST_STORE: local.dest.resolve().as_uri(),
+        "TILEPOOL_PROCESSES": str(max(1, cores // workers)),
+        "TILEPOOL_IDLE_SECONDS": str(IDLE_SECONDS),
+    }
+    logs = Path(tempfile.mkdtemp(prefix="tilepool-logs-"))
+    with embedded_cloud(environment, logs) as cloud:
+        cloud.upload_task(TASK_KEY, body)
+        for look in follow_run(cloud, TASK_KEY):
+            watch(look)
+        failures = tuple(_failures(cloud.ledger.pages(look.run.run_id, PageState.FAILED)))
+    shutil.rmtree(logs)
+    return Result(look.run, failures, time.monotonic() - started)
+
+
+def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:
+    """Return the task file to upload, with `workers` and DEST_URL as asked, and the workers.
+
+    A task that is no JSON is uploaded as it is: the dispatcher tells what is wrong with it.
+    """
+    try:
+        task = json.loads(local.task.decode("utf-8-sig"))
+    except ValueError:
+        return local.task, DEFAULT_WORKERS
+    if not isinstance(task, dict):
+        return local.task, DEFAULT_WORKERS
+    if local.base_url is not None:
+        _replace_dest_url(task.get("environment"), local.base_url)
+    workers = local.workers
+    if workers is None:
+        # A task made for AWS may ask for hundreds.
+        asked = task.get("workers", DEFAULT_WORKERS)
+        workers = min(asked, cores) if isinstance(asked, int) and asked > 0 else None
+    if workers is not None:
+        task["workers"] = workers
+    return json.dumps(task).encode(), workers or DEFAULT_WORKERS
+
+
+def _replace_dest_url(entries: Any, base_url: str) -> None:
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and entry.get("name") == "DEST_URL":
+            entry["value"] = base_url
+
+
+def _failures(pages: Iterable[Page]) -> list[Page]:
+    return sorted(pages, key=lambda page: (page.message.item, page.message.page))

@@ -1,0 +1,128 @@
+"""What a command shows of a run: a bar on a terminal, plain lines elsewhere, a summary at the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from console.errors import ExitCode
+from console.follow import Look
+from console.local import Result
+from pipeline.run import Page, RunState, Summary
+
+MAX_SHOWN = 20
+LINES_PER_RUN = 10
+"""Progress lines where there is no terminal."""
+
+EXIT_CODES = {
+    RunState.DONE: ExitCode.DONE,
+    RunState.DONE_WITH_FAILURES: ExitCode.DONE_WITH_FAILURES,
+    RunState.REJECTED: ExitCode.USAGE,
+    RunState.CANCELLED: ExitCode.FAILED,
+}
+
+
+class Watch(Protocol):
+    """Takes each look at a run."""
+
+    def __call__(self, look: Look) -> None: ...
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Watch]:
+    """Show a run's progress while the block is busy."""
+    if console.is_terminal:
+        with _bar(console) as watch:
+            yield watch
+    else:
+        yield _Lines(console)
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Watch]:
+    columns = (
+        TextColumn("{task.description:<11}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images{task.fields[failed]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        bar = bars.add_task("starting", total=None, failed="")
+
+        def watch(look: Look) -> None:
+            failed = f", {look.counts.failed} failed" if look.counts.failed else ""
+            bars.update(
+                bar,
+                description=look.run.state.value.replace("_", " "),
+                total=look.run.total or None,
+                completed=look.counts.done + look.counts.failed,
+                failed=failed,
+            )
+
+        yield watch
+
+
+class _Lines:
+    """Prints a line when the state changes, and some while images are tiled."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown: tuple[RunState, int] | None = None
+
+    def __call__(self, look: Look) -> None:
+        ended = look.counts.done + look.counts.failed
+        step = ended * LINES_PER_RUN // max(1, look.run.total)
+        if (look.run.state, step) != self._shown:
+            self._shown = look.run.state, step
+            state = look.run.state.value.replace("_", " ")
+            of_total = f"{ended} of {look.run.total} images" if look.run.total else ""
+            self._console.print(f"{state} {of_total}".rstrip(), highlight=False)
+
+
+def report(console: Console, result: Result, dest: Path) -> ExitCode:
+    """Print what a run came to; return the exit code that says the same."""
+    run = result.run
+    if run.summary is not None:
+        _report_summary(console, result, run.summary, dest)
+    for error in run.errors:
+        console.print(f"  {error}", markup=False, highlight=False, soft_wrap=True)
+    if run.errors:
+        many = "one mistake" if len(run.errors) == 1 else f"{len(run.errors)} mistakes"
+        console.print(f"The task has {many}; nothing was started.", style="bold red")
+    return EXIT_CODES[run.state]
+
+
+def _report_summary(console: Console, result: Result, summary: Summary, dest: Path) -> None:
+    def line(name: str, text: str) -> None:
+        console.print(f"  {name:<11}{text}", markup=False, highlight=False, soft_wrap=True)
+
+    def names(name: str, entries: tuple[str, ...]) -> None:
+        for entry in entries[:MAX_SHOWN]:
+            line(name, entry)
+        if len(entries) > MAX_SHOWN:
+            line(name, f"… and {len(entries) - MAX_SHOWN} more")
+
+    plan = result.run.plan
+    title = result.run.state.value.replace("_", " ").capitalize()
+    console.print(title, style="bold green" if summary.failed == 0 else "bold yellow")
+    unchanged = f", {summary.reused} unchanged and not tiled again" if summary.reused else ""
+    line("images", f"{summary.images - summary.failed} of {summary.images}{unchanged}")
+    line("tiles", f"{summary.tiles:,}")
+    line("manifests", f"{summary.items}")
+    line("seconds", f"{result.seconds:.1f}")
+    if plan is not None:
+        line("collection", str(dest / plan.layout.collection))
+    line("its URL", summary.collection_url)
+    names("failed", tuple(_failure(page) for page in result.failures))
+    names("withheld", tuple(f"{item}: no manifest, pages failed" for item in summary.withheld))
+    names("no CSV row", summary.without_row)
+    names("look at", summary.problems)
+
+
+def _failure(page: Page) -> str:
+    message = page.message
+    return f"{message.item}, page {message.page} ({message.key}): {page.reason}"

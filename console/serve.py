@@ -1,0 +1,109 @@
+"""A static host for an export on 127.0.0.1: the content types that S3 would send, and CORS."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from console.errors import ConsoleError, ExitCode
+from pipeline.layout import COLLECTION_FILE, INFO_FILE, MANIFEST_FILE, TILES_FOLDER
+from pipeline.storage import INFO_TYPE, PRESENTATION_TYPE
+
+HOST = "127.0.0.1"
+MAX_SHOWN = 20
+CONTENT_TYPES = {
+    INFO_FILE: INFO_TYPE,
+    MANIFEST_FILE: PRESENTATION_TYPE,
+    COLLECTION_FILE: PRESENTATION_TYPE,
+}
+
+
+def serve_folder(folder: Path, port: int, say: Callable[[str], None]) -> None:
+    """Serve a folder until interrupted; raises ConsoleError where the port is taken."""
+    try:
+        server = make_server(folder, port)
+    except OSError as error:
+        reason = f"--port: {port} cannot be used: {error.strerror}"
+        raise ConsoleError(reason, ExitCode.USAGE) from error
+    with server:
+        url = f"http://{HOST}:{server.server_port}"
+        say(f"Serving {folder} at {url} (Ctrl-C to stop)")
+        for line in describe(folder, url):
+            say(line)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("Stopped.")
+
+
+def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
+    """Return a server of a folder, on 127.0.0.1; port 0 takes a free one."""
+    return ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(folder)))
+
+
+def describe(folder: Path, url: str) -> Iterator[str]:
+    """Yield what there is to open in a viewer, and a warning where it points elsewhere."""
+    collections = sorted(_find(folder, COLLECTION_FILE))
+    manifests = sorted(_find(folder, MANIFEST_FILE))
+    for path in [*collections, *islice(manifests, MAX_SHOWN)]:
+        yield f"  {url}/{quote(path.relative_to(folder).as_posix())}"
+    if len(manifests) > MAX_SHOWN:
+        yield f"  … and {len(manifests) - MAX_SHOWN} more manifests"
+    if not collections and not manifests:
+        yield "  There is no manifest and no collection in it."
+    for base in sorted({_base(path, folder) for path in collections} - {url, ""}):
+        yield (
+            f"Its manifests say that they live at {base}: viewers will ask there for images."
+            f" To try it here, make it with --base-url {url}"
+        )
+
+
+def _find(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the files of a name, without descending into the tiles: there may be millions."""
+    for parent, folders, files in os.walk(folder):
+        if TILES_FOLDER in folders:
+            folders.remove(TILES_FOLDER)
+        if name in files:
+            yield Path(parent) / name
+
+
+def _base(collection: Path, folder: Path) -> str:
+    """Return the address of the folder's root, by a collection's own id."""
+    try:
+        identifier = str(json.loads(collection.read_bytes())["id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    path = "/" + quote(collection.relative_to(folder).as_posix())
+    return identifier.removesuffix(path)
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "*")
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def do_OPTIONS(self) -> None:  # noqa: N802  # http.server's own naming
+        self.send_response(HTTPStatus.NO_CONTENT)
+        self.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def list_directory(self, path: object) -> None:
+        self.send_error(HTTPStatus.NOT_FOUND, "No such file")
+
+    def guess_type(self, path: object) -> str:
+        name = urlsplit(str(path)).path.rpartition("/")[2]
+        return CONTENT_TYPES.get(name) or super().guess_type(str(path))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        if len(args) > 1 and str(args[1]) >= "400":
+            super().log_message(format, *args)

@@ -1,4 +1,4 @@
-"""A task from a local folder to a local folder, on an embedded cloud that lives as long as the run."""
+"""A task from one local folder to another, on an embedded cloud that lives as long as the run."""
 
 import json
 import os

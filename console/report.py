@@ -1,4 +1,4 @@
-"""What a command shows of a run: a bar on a terminal, plain lines elsewhere, a summary at the end."""
+"""What a command shows of a run: a bar on a terminal, else plain lines; a summary at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

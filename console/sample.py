@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyvips
@@ -12,6 +14,8 @@ ITEMS = "Orchard_Papers"
 CSV_NAME = "Orchard_Papers.csv"
 
 BOOK = "Field_Notebook_1911"
+PAPER = [238, 228, 205]
+LINE_PX = 2
 BOOK_PAGES = 6
 BOOK_SIZE = (1_600, 2_200)
 BOOK_LINES = (
@@ -41,7 +45,7 @@ def draw_sample(folder: Path) -> None:
     """Write scans, CSV and task file below a folder; what is there already stays as it is."""
     book = folder / ITEMS / BOOK / "Access"
     for number in range(1, BOOK_PAGES + 1):
-        _save(book / f"page_{number}.tif", lambda number=number: _page(number))
+        _save(book / f"page_{number}.tif", partial(_page, number))
     _save(folder / ITEMS / MAP / "Access" / "sheet.jpg", _map)
     text = io.StringIO(newline="")
     csv.writer(text).writerows(ROWS)
@@ -68,8 +72,8 @@ def _page(number: int) -> pyvips.Image:
     """Draw a page: paper with a grain, ruled, with a few lines of text."""
     width, height = BOOK_SIZE
     grain = pyvips.Image.gaussnoise(width, height, mean=0, sigma=3, seed=SEED + number)
-    paper = (grain + [238, 228, 205]).cast("uchar").copy(interpretation="srgb")
-    rules = (pyvips.Image.xyz(width, height)[1] % 110) < 2
+    paper = (grain + PAPER).cast("uchar").copy(interpretation="srgb")
+    rules = (pyvips.Image.xyz(width, height)[1] % 110) < LINE_PX
     paper = rules.ifthenelse([176, 190, 214], paper)
     turned = (*BOOK_LINES[number % len(BOOK_LINES) :], *BOOK_LINES[: number % len(BOOK_LINES)])
     text = f"{number}\n\n" + "\n".join(turned)
@@ -89,7 +93,7 @@ def _map() -> pyvips.Image:
     level = ((relief + 1.4) * 90).cast("uchar").copy_memory()
     tint = level.maplut(_tints())
     contours = level.maplut(_every(12)) > 0
-    grid = pyvips.Image.xyz(width, height) % MAP_CELL_PX < 3
+    grid = pyvips.Image.xyz(width, height) % MAP_CELL_PX < LINE_PX
     drawn = contours.ifthenelse([120, 92, 60], tint)
     return (grid[0] | grid[1]).ifthenelse([90, 90, 96], drawn).copy(interpretation="srgb")
 
@@ -102,7 +106,7 @@ def _tints() -> pyvips.Image:
         (255, (246, 238, 220)),
     ]
     rows = []
-    for (low, below), (high, above) in zip(stops, stops[1:], strict=False):
+    for (low, below), (high, above) in itertools.pairwise(stops):
         rows += [
             [a + (b - a) * (value - low) / (high - low) for a, b in zip(below, above, strict=True)]
             for value in range(low, high)

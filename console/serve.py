@@ -91,7 +91,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
-    def do_OPTIONS(self) -> None:  # noqa: N802  # http.server's own naming
+    def do_OPTIONS(self) -> None:  # http.server's own naming
         self.send_response(HTTPStatus.NO_CONTENT)
         self.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         self.send_header("Content-Length", "0")

@@ -1,4 +1,4 @@
-"""From a listing to the pages of a run: which keys are images, of which item, in what order. Pure."""
+"""From a listing to pages: which keys are images, of which item, in what order. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -85,6 +85,6 @@ def _clashes(items: dict[str, list[str]]) -> Iterable[str]:
     for item, folders in items.items():
         if len(folders) > 1:
             shown = ", ".join(folders[:3])
-            yield f"ACCESS_DIR: expected each item once, but {item!r} is in several folders: {shown}"
+            yield f"ACCESS_DIR: expected each item once, not {item!r} in several folders: {shown}"
         if not item or item == COLLECTION_FILE:
             yield f"ACCESS_DIR: {item!r} cannot be the name of an item; rename the folder"

@@ -19,7 +19,7 @@ from pipeline.logs import configure_logging
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
 
 
-def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, list[str]]:
+def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
     """Dispatch every upload of an S3 event; return the run ids.
 
     Any error reaches Lambda, which invokes again with the same event; that is safe.
@@ -31,7 +31,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, list[
     for upload in parse_uploads(event):
         try:
             runs.append(dispatcher.dispatch(upload))
-        except Exception as error:  # one upload's fault must not keep back the others
+        except Exception as error:  # noqa: BLE001  # one upload's fault must not keep back the others
             errors.append(error)
     if errors:
         raise ExceptionGroup("uploads not dispatched", errors)

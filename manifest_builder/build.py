@@ -104,7 +104,7 @@ class Publisher:
                 return problems
             seen = items
             earlier, problems = self._read_earlier(items - published.keys())
-            entries = published | earlier
+            entries = {**published, **earlier}
             ordered = natsorted(sorted(entries))
             rank = {item: number for number, item in enumerate(catalogue.rows)}
             ordered.sort(key=lambda item: rank.get(item, len(rank)))

@@ -1,1 +1,1 @@
-"""What the stages must agree on: the task, the message, the pyramid, every key and URL, the ledger."""
+"""What the stages must agree on: task, message, pyramid, keys and URLs, ledger, jobs."""

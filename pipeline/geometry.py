@@ -1,4 +1,4 @@
-"""The pyramid of one image: scale factors, tiles, sizes, and the exact set of files an export holds.
+"""The pyramid of one image: scale factors, tiles, sizes, and the exact set of its files.
 
 Pure arithmetic on pixels. Rounding is always up, as the IIIF Image API 3.0 implementation notes
 compute it: https://iiif.io/api/image/3.0/implementation/#3-tile-region-parameter-calculation
@@ -15,7 +15,7 @@ FULL_MAX_PX = 16_384
 JPEG_MAX_PX = 65_500
 """libjpeg's limit for one side (JPEG_MAX_DIMENSION)."""
 LISTED_SIZE_MAX_PX = 2_048
-"""`sizes` lists the pyramid's levels up to here: enough for thumbnails and previews, cheap to store."""
+"""`sizes` lists the levels up to here: enough for thumbnails and previews, cheap to store."""
 THUMBNAIL_WIDTHS_PX = (90, 200)
 """Universal Viewer asks for `full/90,` and `full/200,` whatever the manifest offers."""
 CANVAS_THUMBNAIL_MIN_PX = 200

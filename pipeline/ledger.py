@@ -273,7 +273,7 @@ class DynamoLedger:
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return answer.get("Item")
 
-    def _query(self, partition: str, prefix: str, newest_first: bool = False) -> Iterator[Any]:
+    def _query(self, partition: str, prefix: str, *, newest_first: bool = False) -> Iterator[Any]:
         condition, values = "pk = :pk", {":pk": partition}
         if prefix:
             condition, values = f"{condition} AND begins_with(sk, :sk)", {**values, ":sk": prefix}

@@ -83,7 +83,9 @@ def summary_values(summary: Summary) -> dict[str, Any]:
 
 def parse_summary(values: Mapping[str, Any]) -> Summary:
     """Read a summary."""
-    fields = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    fields: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
+    }
     return Summary(**fields)
 
 

@@ -62,7 +62,7 @@ def derive_run_id(job_name: str, upload: Upload) -> str:
     It fits Batch job names and SQS message group ids (letters, digits, `-` and `_`).
     """
     slug = re.sub(r"[^A-Za-z0-9_-]+", "-", job_name).strip("-_")[:60] or "task"
-    identity = "\0".join((upload.bucket, upload.key, upload.sequencer))
+    identity = f"{upload.bucket}\0{upload.key}\0{upload.sequencer}"
     return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 

@@ -22,6 +22,7 @@ JPEG_QUALITY = 85
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 REGION_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
 # A name, name:revision or ARN of a Batch queue or definition.
+PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
 BATCH_NAME = re.compile(r"[A-Za-z0-9_:/-]{1,256}")
 WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
@@ -73,10 +74,6 @@ def parse_task(body: bytes) -> Task:
     return _Reader().read(body)
 
 
-def _text(value: str) -> str | None:
-    return None
-
-
 def _key(value: str) -> str | None:
     if value.startswith("/"):
         return "expected a path inside the bucket, without a leading slash"
@@ -105,7 +102,7 @@ _BATCH = _matching(BATCH_NAME, "the name or ARN of a Batch resource")
 _BUCKET = _matching(BUCKET_NAME, "a bucket's name, 3 to 63 of a-z, 0-9, '.' and '-'")
 
 _TOP_LEVEL = {
-    "jobName": _Field("job_name", _text),
+    "jobName": _Field("job_name", _matching(PRINTABLE, "printable text")),
     "jobQueue": _Field("job_queue", _BATCH),
     "jobDefinition": _Field("job_definition", _BATCH),
 }
@@ -185,7 +182,7 @@ class _Reader:
             self.errors.append(f"{where}: expected text, not {_kind(value)}")
         elif not value.strip():
             self.errors.append(f"{where}: expected text, but it is empty")
-        elif any(ord(character) < 32 or ord(character) == 127 for character in value):
+        elif not PRINTABLE.fullmatch(value):
             self.errors.append(f"{where}: expected text without control characters")
         elif mistake := field.check(value):
             self.errors.append(f"{where}: {mistake}, not {value!r}")

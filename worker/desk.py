@@ -42,7 +42,7 @@ class Desk:
             message = parse_message(delivery.body)
             self._plan(message.run_id)
         except BadMessage as error:
-            log.error("message_refused", reason=str(error))
+            log.warning("message_refused", reason=str(error))
             delivery.bury(delivery.body, {"reason": str(error)})
             delivery.complete()
             return None

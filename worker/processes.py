@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as PageTimeout
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -35,7 +35,7 @@ class TilerProcesses:
         self._stopped = False
         self._pool = self._new_pool()
 
-    def __enter__(self) -> "TilerProcesses":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""From pixels to the files of an image service, on scratch. With `worker.pixels` it imports pyvips."""
+"""From pixels to the files of an image service, on scratch."""
 
 import zipfile
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyvips
 
-from pipeline.geometry import SUFFIX, Pyramid, Size
+from pipeline.geometry import LISTED_SIZE_MAX_PX, SUFFIX, Pyramid, Size
 
 
 def write_tiles(pixels: pyvips.Image, pyramid: Pyramid, quality: int, scratch: Path) -> Path:
@@ -49,7 +49,7 @@ def _resize(image: pyvips.Image, size: Size) -> pyvips.Image:
     if (image.width, image.height) == size:
         return image
     resized = image.thumbnail_image(size.width, height=size.height, size="force")
-    return resized.copy_memory() if max(size) <= 4096 else resized
+    return resized.copy_memory() if max(size) <= LISTED_SIZE_MAX_PX else resized
 
 
 def _jpeg(quality: int) -> str:

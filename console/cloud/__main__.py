@@ -28,8 +28,13 @@ def main() -> None:
     settings = json.loads(sys.stdin.readline())
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=_await_end, args=[stop], daemon=True).start()
     serve(Path(settings["logs"]), settings["environment"], stop)
+
+
+def _await_end(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
 
 
 def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event) -> None:
@@ -45,7 +50,7 @@ def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event)
             **job_environment,
         }
         batch = LocalBatch(environment, logs)
-        server.mount_batch(BatchService(batch))
+        server.mount_batch(BatchService(batch).application)
         trigger = UploadTrigger(
             boto3.client("sqs"), queues.uploads, environment, logs / "dispatcher.log"
         )
@@ -56,7 +61,8 @@ def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event)
             "table": TABLE,
             "failed_uploads": queues.failed_uploads,
         }
-        print(json.dumps(ready), flush=True)
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
         stop.wait()
         trigger.close()
         batch.close()

@@ -1,4 +1,4 @@
-"""AWS Batch on a laptop: jobs are local processes, `python -m <command>` with the job's environment.
+"""AWS Batch on a laptop: jobs are local processes, `python -m <command>`.
 
 Serves the calls that tilepool makes, in Batch's own protocol:
 https://docs.aws.amazon.com/batch/latest/APIReference/
@@ -15,10 +15,13 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug import Request, Response
 from werkzeug.exceptions import NotFound
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 COMMANDS = ("worker", "manifest_builder")
 ATTEMPTS = 3
@@ -147,8 +150,12 @@ class BatchService:
             "/v1/describejobdefinitions": self._describe_job_definitions,
         }
 
-    @Request.application
-    def __call__(self, request: Request) -> Response:
+    @property
+    def application(self) -> "WSGIApplication":
+        """Return the service as a WSGI application."""
+        return Request.application(self._answer)
+
+    def _answer(self, request: Request) -> Response:
         operation = self._operations.get(request.path)
         if operation is None:
             raise NotFound

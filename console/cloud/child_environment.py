@@ -1,4 +1,4 @@
-"""The environment of everything that runs on the embedded cloud: nothing in it reaches AWS. Pure."""
+"""The environment of all that runs on the embedded cloud: nothing in it reaches AWS. Pure."""
 
 import os
 from collections.abc import Mapping

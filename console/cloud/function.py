@@ -1,4 +1,4 @@
-"""One invocation of the dispatcher's Lambda: the event on standard input, exit code 1 on an error."""
+"""One invocation of the dispatcher's Lambda: the event comes on standard input."""
 
 import json
 import sys

@@ -5,7 +5,8 @@ Private names: `pyproject.toml` pins moto, and `tests/console/test_cloud.py` tri
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
@@ -22,7 +23,7 @@ def patch_moto() -> None:
     """Apply the patches; call once, before the server starts."""
     transact = DynamoDBBackend.transact_write_items
 
-    def transact_write_items(self: DynamoDBBackend, transact_items: Sequence[Entry]) -> None:
+    def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
         before = [_snapshot(self, entry) for entry in transact_items]
         try:
             transact(self, transact_items)
@@ -33,10 +34,14 @@ def patch_moto() -> None:
 
     # moto copies the whole table for every entry of a transaction, and puts the copies back when
     # it fails. Here it copies, and puts back, only the items that the transaction touches.
-    DynamoDBBackend.transact_write_items = transact_write_items
-    Table.__deepcopy__ = lambda self, _memo: self
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+    Table.__deepcopy__ = lambda table, _memo: table  # type: ignore[attr-defined]
     # Called for every message in the queue on every receive.
-    sqs.unix_time_millis = lambda: time.time() * MILLISECONDS
+    sqs.unix_time_millis = _now_in_milliseconds  # type: ignore[attr-defined]
+
+
+def _now_in_milliseconds(dt: datetime | None = None) -> float:
+    return dt.timestamp() * MILLISECONDS if dt else time.time() * MILLISECONDS
 
 
 def _snapshot(

@@ -2,20 +2,21 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from console.cloud.moto_patches import patch_moto
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 HOST = "127.0.0.1"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class CloudServer:
@@ -24,7 +25,7 @@ class CloudServer:
     def __init__(self) -> None:
         patch_moto()
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._batch: Application | None = None
+        self._batch: WSGIApplication | None = None
         # moto has no isolation: a transaction that fails would undo its neighbours' writes.
         self._one_at_a_time = threading.Lock()
         self._server = make_server(
@@ -37,7 +38,7 @@ class CloudServer:
         """Return the endpoint for all services."""
         return f"http://{HOST}:{self._server.server_port}"
 
-    def mount_batch(self, application: Application) -> None:
+    def mount_batch(self, application: "WSGIApplication") -> None:
         """Serve Batch's calls by an application."""
         self._batch = application
 
@@ -55,7 +56,9 @@ class CloudServer:
         self._thread.join()
         self._server.server_close()
 
-    def _serve(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def _serve(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
         scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         service = scope["service"] if scope else ""
         if service == "batch" and self._batch is not None:

@@ -52,7 +52,17 @@ def new_run_id() -> str:
 def a_message(run_id: str = "run-1", item: str = "book", page: int = 1, **fields: Any) -> Message:
     """Return a message."""
     key = f"archive/Letters/{item}/Access/p{page}.tif"
-    return Message(**{"key": key, "etag": '"e1"', "size": 1000, **fields, "run_id": run_id, "item": item, "page": page})
+    return Message(
+        **{
+            "key": key,
+            "etag": '"e1"',
+            "size": 1000,
+            **fields,
+            "run_id": run_id,
+            "item": item,
+            "page": page,
+        }
+    )
 
 
 def a_plan(source: Path | None = None, dest: Path | None = None, **fields: Any) -> Plan:

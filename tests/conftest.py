@@ -1,8 +1,6 @@
 """One embedded cloud for all tests that want the real thing; each takes names of its own on it."""
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from console.embedded import EmbeddedCloud, embedded_cloud
 from pipeline.ledger import DynamoLedger, Ledger
 from tests.fakes import MemoryLedger, MemoryQueue
-from worker.inbox import SqsInbox
+from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +46,9 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     return ledger
 
 
-@dataclass(frozen=True, slots=True)
-class SqsQueue:
-    """A work queue with its dead letters on the embedded cloud, with the twin's side doors."""
-
-    inbox: SqsInbox
-    cloud: EmbeddedCloud
-    url: str
-    dead_letter_url: str
+@pytest.fixture(params=["memory", "embedded"])
+def queue(request: pytest.FixtureRequest) -> MemoryQueue | SqsQueue:
+    """Both queues, for contract tests; a lease lasts LEASE_SECONDS."""
+    if request.param == "memory":
+        return MemoryQueue(lease_seconds=LEASE_SECONDS)
+    return new_sqs_queue(request.getfixturevalue("cloud"), LEASE_SECONDS)

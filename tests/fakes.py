@@ -1,5 +1,6 @@
 """Small in-memory twins of the adapters; they pass the same contract tests as the real ones."""
 
+import threading
 import time
 import uuid
 from collections import defaultdict
@@ -21,6 +22,9 @@ from pipeline.run import (
     Upload,
 )
 from worker.page import PageWork
+
+
+POLL_SECONDS = 0.01
 
 
 class MemoryLedger:
@@ -161,6 +165,7 @@ class MemoryQueue:
     entries: list[_Entry] = field(default_factory=list)
     dead_letters: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     now: Callable[[], float] = time.monotonic
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, messages: Iterable[Message]) -> int:
         bodies = [message.to_json() for message in messages]
@@ -172,13 +177,18 @@ class MemoryQueue:
         self.entries.append(_Entry(body))
 
     def receive(self, wait_seconds: int) -> "MemoryDelivery | None":
-        for entry in self.entries:
-            if entry.visible_at <= self.now():
-                entry.visible_at = self.now() + self.lease_seconds
-                entry.receives += 1
-                entry.handle = uuid.uuid4().hex
-                return MemoryDelivery(self, entry.body, entry.receives, entry.handle)
-        return None
+        deadline = self.now() + wait_seconds
+        while True:
+            with self.lock:
+                for entry in self.entries:
+                    if entry.visible_at <= self.now():
+                        entry.visible_at = self.now() + self.lease_seconds
+                        entry.receives += 1
+                        entry.handle = uuid.uuid4().hex
+                        return MemoryDelivery(self, entry.body, entry.receives, entry.handle)
+            if self.now() >= deadline:
+                return None
+            threading.Event().wait(POLL_SECONDS)
 
     def in_flight(self) -> int:
         return sum(entry.visible_at > self.now() for entry in self.entries)

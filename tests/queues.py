@@ -1,0 +1,74 @@
+"""A work queue on the embedded cloud, with the side doors that its in-memory twin has."""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from console.embedded import EmbeddedCloud
+from dispatcher.outbox import SqsOutbox
+from pipeline.message import Message
+from worker.inbox import Delivery, SqsInbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+
+LEASE_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SqsQueue:
+    """Inbox and outbox of one queue in SQS."""
+
+    client: "SQSClient"
+    url: str
+    dead_letter_url: str
+    lease_seconds: int
+
+    @property
+    def inbox(self) -> SqsInbox:
+        return SqsInbox(self.client, self.url, self.dead_letter_url, self.lease_seconds)
+
+    def receive(self, wait_seconds: int) -> Delivery | None:
+        return self.inbox.receive(wait_seconds)
+
+    def in_flight(self) -> int:
+        return self.inbox.in_flight()
+
+    def send(self, messages: Iterable[Message]) -> int:
+        return SqsOutbox(self.client, self.url).send(messages)
+
+    def put(self, body: str) -> None:
+        self.client.send_message(QueueUrl=self.url, MessageBody=body)
+
+    @property
+    def dead_letters(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Take out all dead letters."""
+        found: list[tuple[str, Mapping[str, str]]] = []
+        while True:
+            answer = self.client.receive_message(
+                QueueUrl=self.dead_letter_url,
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+            )
+            for message in answer.get("Messages", []):
+                attributes = message.get("MessageAttributes", {})
+                texts = {name: value["StringValue"] for name, value in attributes.items()}
+                found.append((message["Body"], texts))
+            if "Messages" not in answer:
+                return found
+
+
+def new_sqs_queue(cloud: EmbeddedCloud, lease_seconds: int, max_receives: int = 10) -> SqsQueue:
+    """Create a queue of a random name, and its dead letters."""
+    client = cloud.session.client("sqs", endpoint_url=cloud.url)
+    name = f"test-{uuid.uuid4().hex}"
+    dead = client.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+    policy = {
+        "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
+        "maxReceiveCount": max_receives,
+    }
+    url = client.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)})
+    return SqsQueue(client, url["QueueUrl"], dead, lease_seconds)

@@ -1,0 +1,146 @@
+"""The queue's contract, for the worker's side and the dispatcher's."""
+
+import threading
+
+import pytest
+
+from console.embedded import EmbeddedCloud
+from pipeline.errors import LostLease
+from pipeline.message import parse_message
+from tests.builders import a_message
+from tests.fakes import MemoryQueue
+from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
+
+Queue = MemoryQueue | SqsQueue
+
+
+def lapse(seconds: float = LEASE_SECONDS) -> None:
+    """Let a lease run out."""
+    threading.Event().wait(seconds + 0.2)
+
+
+def test_an_empty_queue_gives_nothing(queue: Queue) -> None:
+    assert queue.receive(0) is None
+
+
+def test_a_sent_message_arrives_whole(queue: Queue) -> None:
+    message = a_message(item="Nº 7, “Böhm” #1", key="a/Nº 7/x 50%.tif")
+    assert queue.send([message]) == 1
+    delivery = queue.receive(1)
+    assert delivery is not None
+    assert parse_message(delivery.body) == message
+    assert delivery.attempt == 1
+
+
+def test_more_messages_than_a_batch_holds_all_arrive(queue: Queue) -> None:
+    assert queue.send(a_message(page=number) for number in range(1, 24)) == 23
+    seen = set()
+    while (delivery := queue.receive(0)) is not None:
+        seen.add(parse_message(delivery.body).page)
+        delivery.complete()
+    assert seen == set(range(1, 24))
+
+
+def test_a_message_in_hand_is_in_nobody_elses(queue: Queue) -> None:
+    queue.put("one")
+    assert queue.receive(0) is not None
+    assert queue.receive(0) is None
+    assert queue.in_flight() == 1
+
+
+def test_a_completed_message_never_comes_back(queue: Queue) -> None:
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.complete()
+    lapse()
+    assert queue.receive(0) is None
+    assert queue.in_flight() == 0
+
+
+def test_a_forgotten_message_comes_back_after_its_lease(queue: Queue) -> None:
+    queue.put("one")
+    assert queue.receive(0) is not None
+    again = queue.receive(LEASE_SECONDS + 2)
+    assert again is not None
+    assert again.attempt == 2
+
+
+def test_a_released_message_comes_back_at_once(queue: Queue) -> None:
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.release(0)
+    assert queue.receive(0) is not None
+
+
+def test_a_message_released_for_later_comes_back_later(queue: Queue) -> None:
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.release(1)
+    assert queue.receive(0) is None
+    assert queue.in_flight() == 1
+    assert queue.receive(3) is not None
+
+
+def test_an_extended_message_stays_in_hand(queue: Queue) -> None:
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.extend(60)
+    lapse()
+    assert queue.receive(0) is None
+
+
+def test_a_message_that_another_worker_completed_cannot_be_extended(queue: Queue) -> None:
+    # moto lets an old receipt handle renew a lease that ran out, where SQS refuses; both refuse
+    # one of a message that is gone.
+    queue.put("one")
+    late = queue.receive(0)
+    quick = queue.receive(LEASE_SECONDS + 2)
+    assert late is not None
+    assert quick is not None
+    quick.complete()
+    with pytest.raises(LostLease):
+        late.extend(60)
+
+
+def test_releasing_a_lost_message_is_no_error(queue: Queue) -> None:
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.complete()
+    delivery.release(0)
+    assert queue.receive(0) is None
+
+
+def test_a_buried_body_lies_in_the_dead_letters_with_its_reason(queue: Queue) -> None:
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.bury("two", {"reason": "abgeschnitten: ½", "attempts": "1"})
+    assert queue.dead_letters == [("two", {"reason": "abgeschnitten: ½", "attempts": "1"})]
+    assert queue.receive(0) is None
+
+
+def test_a_reason_with_characters_that_sqs_refuses_is_buried_all_the_same(
+    cloud: EmbeddedCloud,
+) -> None:
+    queue = new_sqs_queue(cloud, LEASE_SECONDS)
+    queue.put("one")
+    delivery = queue.receive(0)
+    assert delivery is not None
+    delivery.bury("body", {"reason": "a\x00b\x1fc\ufffed"})
+    ((_, attributes),) = queue.dead_letters
+    assert attributes["reason"] == "a b c d"
+
+
+def test_a_message_that_nobody_survives_ends_in_the_dead_letters(cloud: EmbeddedCloud) -> None:
+    queue = new_sqs_queue(cloud, 1, max_receives=2)
+    queue.put("poison")
+    for _ in range(2):
+        assert queue.receive(3) is not None
+    lapse(1)
+    assert queue.receive(0) is None
+    assert [body for body, _ in queue.dead_letters] == ["poison"]

@@ -24,6 +24,11 @@ LOADERS = {
 }
 """The kinds that are read; libvips' other loaders never see an untrusted file."""
 
+FAIL_ON = {"VipsForeignLoadJpegFile": "warning"}
+"""libjpeg only warns of corrupt data; other loaders warn of harmless things, unknown tags say."""
+
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 WHITE = 255.0
 WHITE_16 = 65_535.0
 UPRIGHT = 1
@@ -36,13 +41,13 @@ def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
     """
     if source.stat().st_size == 0:
         raise BadImage("the file is empty (0 bytes); copy it again from its original")
-    loader = pyvips.vips_lib.vips_foreign_find_load(str(source).encode())
-    name = pyvips.ffi.string(loader).decode() if loader != pyvips.ffi.NULL else ""
-    if name not in LOADERS:
-        kinds = ", ".join(LOADERS.values())
-        raise BadImage(f"not an image of a kind that can be read ({kinds})")
+    # libvips keeps the messages of earlier images until they are cleared.
+    pyvips.vips_lib.vips_error_clear()
+    loader = _find_loader(source)
     try:
-        image = pyvips.Image.new_from_file(str(source), access="sequential", fail_on="error")
+        image = pyvips.Image.new_from_file(
+            str(source), access="sequential", fail_on=FAIL_ON.get(loader, "error")
+        )
         if image.width * image.height > MAX_PIXELS:
             raise BadImage(
                 f"{image.width} × {image.height} pixels are too many;"
@@ -53,7 +58,19 @@ def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
             image = _decode(image, scratch / "turned.v").autorot()
         return _decode(_normalise(image), scratch / "pixels.v")
     except pyvips.Error as error:
-        raise BadImage(f"the {LOADERS[name]} file is damaged: {_detail(error)}") from error
+        raise BadImage(f"the {LOADERS[loader]} file is damaged: {_detail(error)}") from error
+
+
+def _find_loader(source: Path) -> str:
+    found = pyvips.vips_lib.vips_foreign_find_load(str(source).encode())
+    name: str = pyvips.ffi.string(found).decode() if found != pyvips.ffi.NULL else ""
+    if name in LOADERS:
+        return name
+    with source.open("rb") as file:
+        if file.read(4) in TIFF_MAGIC:
+            raise BadImage("the TIFF file is damaged: its directory of images cannot be read")
+    kinds = ", ".join(LOADERS.values())
+    raise BadImage(f"not an image of a kind that can be read ({kinds})")
 
 
 def _decode(image: pyvips.Image, scratch: Path) -> pyvips.Image:

@@ -1,0 +1,98 @@
+import unicodedata
+from urllib.parse import quote, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.layout import Layout, join_key, nfc
+
+LETTERS = Layout("iiif/archive/Letters", "https://images.example.org")
+
+names = st.text(min_size=1).filter(lambda name: "/" not in name)
+
+
+def test_outputs_lie_where_published_links_expect_them() -> None:
+    assert LETTERS.service("book", 3) == "iiif/archive/Letters/tiles/book-3"
+    assert LETTERS.info("book", 3) == "iiif/archive/Letters/tiles/book-3/info.json"
+    assert LETTERS.manifest("book") == "iiif/archive/Letters/book/manifest.json"
+    assert LETTERS.collection == "iiif/archive/Letters/collection.json"
+    assert LETTERS.csv("letters.csv") == "iiif/archive/Letters/letters.csv"
+
+
+def test_a_pages_receipt_lies_beside_its_info_json() -> None:
+    folder, _, name = LETTERS.receipt("book", 3).rpartition("/")
+    assert folder == LETTERS.service("book", 3)
+    assert name != "info.json"
+
+
+def test_a_url_is_the_base_and_the_percent_encoded_key() -> None:
+    key = "iiif/a b+c%d#e?f/é.json"
+    expected = "https://images.example.org/iiif/a%20b%2Bc%25d%23e%3Ff/%C3%A9.json"
+    assert LETTERS.url(key) == expected
+
+
+def test_a_url_is_in_nfc_whatever_the_form_of_the_key() -> None:
+    assert LETTERS.url(unicodedata.normalize("NFD", "é")) == LETTERS.url("é")
+
+
+def test_a_base_url_may_have_a_path() -> None:
+    assert Layout("p", "https://example.org/iiif").url("p/x") == "https://example.org/iiif/p/x"
+
+
+def test_a_canvas_url_names_the_item_and_the_page() -> None:
+    url = LETTERS.canvas_url("my book", 2)
+    assert url == "https://images.example.org/iiif/archive/Letters/my%20book/canvas/2"
+
+
+@given(names)
+def test_a_url_leads_back_to_its_key(name: str) -> None:
+    key = nfc(f"iiif/{name}")
+    url = LETTERS.url(key)
+    parts = urlsplit(url)
+    assert url.isascii()
+    assert not parts.query
+    assert not parts.fragment
+    assert unquote(parts.path) == f"/{key}"
+
+
+@given(names)
+def test_a_url_is_encoded_once(name: str) -> None:
+    path = LETTERS.url(name).removeprefix("https://images.example.org/")
+    assert path == quote(unquote(path), safe="/")
+
+
+@given(
+    st.tuples(names, st.integers(1, 9999)),
+    st.tuples(names, st.integers(1, 9999)),
+)
+def test_no_two_pages_share_an_image_service(one: tuple[str, int], other: tuple[str, int]) -> None:
+    assert (LETTERS.service(*one) == LETTERS.service(*other)) == (one == other)
+
+
+def test_pages_of_an_item_whose_name_ends_like_a_page_number_stay_apart() -> None:
+    services = {LETTERS.service(item, page) for item in ("a", "a-1") for page in (1, 2, 12)}
+    assert len(services) == 6
+
+
+@pytest.mark.parametrize(
+    ("parts", "key"),
+    [
+        (["a", "b"], "a/b"),
+        (["a/", "/b"], "a/b"),
+        (["", "b"], "b"),
+        (["a", ""], "a"),
+        (["a", "/", "b"], "a/b"),
+        (["a/b", "c"], "a/b/c"),
+    ],
+)
+def test_joined_keys_have_one_slash_between_parts(parts: list[str], key: str) -> None:
+    assert join_key(*parts) == key
+
+
+@given(st.lists(names.filter(lambda name: name.strip("/"))))
+def test_joining_in_steps_is_joining_at_once(parts: list[str]) -> None:
+    joined = ""
+    for part in parts:
+        joined = join_key(joined, part)
+    assert joined == join_key(*parts) == "/".join(parts)

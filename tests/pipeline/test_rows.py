@@ -1,0 +1,179 @@
+from dataclasses import replace
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline import rows
+from pipeline.geometry import Size
+from pipeline.layout import Layout
+from pipeline.message import Message
+from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, Summary, TiledPage, Upload
+from pipeline.task import Options
+from tests.builders import a_message, a_plan, a_run, an_upload, done, failed
+
+whole = st.integers(0, 10**9)
+texts = st.lists(st.text(), max_size=4).map(tuple)
+messages = st.builds(
+    Message,
+    run_id=st.text(),
+    item=st.text(),
+    page=st.integers(1, 9_999_999),
+    key=st.text(),
+    etag=st.text(),
+    size=whole,
+    replays=whole,
+)
+tiled_pages = st.builds(
+    TiledPage,
+    width=whole,
+    height=whole,
+    sizes=st.lists(st.builds(Size, whole, whole), max_size=4).map(tuple),
+    tiles=whole,
+    seconds=st.integers(0, 10**7).map(lambda milliseconds: milliseconds / 1000),
+    reused=st.booleans(),
+)
+pages = st.one_of(
+    st.builds(Page, messages),
+    st.builds(Page, messages, st.just(PageState.DONE), tiled_pages),
+    st.builds(Page, messages, st.just(PageState.FAILED), reason=st.text()),
+)
+plans = st.builds(
+    Plan,
+    layout=st.builds(Layout),
+    options=st.builds(Options, whole, whole, whole),
+    workers=whole,
+)
+summaries = st.builds(
+    Summary,
+    images=whole,
+    failed=whole,
+    reused=whole,
+    tiles=whole,
+    items=whole,
+    withheld=texts,
+    without_row=texts,
+    problems=texts,
+)
+runs = st.builds(
+    Run,
+    run_id=st.text(),
+    upload=st.builds(Upload),
+    state=st.sampled_from(RunState),
+    plan=st.none() | plans,
+    errors=texts,
+    total=whole,
+    recorded=st.booleans(),
+    worker_jobs=texts,
+    final_job=st.none() | st.text(),
+    claimed_at=st.none() | whole,
+    summary=st.none() | summaries,
+)
+
+
+@given(runs)
+@example(Run("r", an_upload(), RunState.REJECTED, errors=("jobName: missing", "größer")))
+@example(a_run("r", summary=Summary("https://x", 3, 1, 0, 9, 1, withheld=("Bücher",))))
+@example(a_run("r", worker_jobs=("job-1", "job-2"), final_job="job-3", claimed_at=1_772_366_400))
+def test_a_run_comes_back_as_it_was_written(run: Run) -> None:
+    assert rows.parse_run(rows.run_item(run)) == run
+
+
+@given(pages)
+@example(done(a_message(), seconds=0.0))
+@example(done(a_message(), seconds=2.0, sizes=(Size(1, 2),), reused=True))
+@example(failed(a_message(item="Bücher"), "beschädigt"))
+def test_a_page_comes_back_as_it_was_written(page: Page) -> None:
+    assert rows.parse_page(rows.page_item(page)) == page
+
+
+@given(summaries)
+def test_a_summary_comes_back_as_it_was_written(summary: Summary) -> None:
+    assert rows.parse_summary(rows.decode(rows.encode(rows.summary_values(summary)))) == summary
+
+
+def test_numbers_come_back_as_whole_ones() -> None:
+    run = rows.parse_run(rows.run_item(a_run("r", total=7)))
+    assert type(run.total) is int
+    assert run.plan is not None
+    assert type(run.plan.workers) is int
+    assert type(run.plan.options.tile_size) is int
+
+
+def test_the_seconds_of_a_page_come_back_as_a_fraction_even_when_whole() -> None:
+    page = rows.parse_page(rows.page_item(done(a_message(), seconds=2.0)))
+    assert page.tiled is not None
+    assert type(page.tiled.seconds) is float
+
+
+def test_seconds_are_kept_to_the_millisecond() -> None:
+    page = rows.parse_page(rows.page_item(done(a_message(), seconds=1.23456)))
+    assert page.tiled is not None
+    assert page.tiled.seconds == pytest.approx(1.235)
+
+
+@given(pages, pages)
+def test_two_pages_share_a_row_only_if_they_are_the_same_page(one: Page, other: Page) -> None:
+    other = replace(other, message=replace(other.message, run_id=one.message.run_id))
+    same = (one.message.item, one.message.page) == (other.message.item, other.message.page)
+    assert (rows.page_key(one) == rows.page_key(other)) == same
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(("a", 12), ("a#1", 2)), (("a#0000001", 2), ("a", 1)), (("a", 1), ("a", 10))]
+)
+def test_names_with_the_rows_own_separator_do_not_collide(
+    one: tuple[str, int], other: tuple[str, int]
+) -> None:
+    keys = [rows.page_key(Page(a_message(item=item, page=page))) for item, page in (one, other)]
+    assert keys[0]["sk"] != keys[1]["sk"]
+
+
+@given(pages)
+def test_a_rows_key_is_part_of_the_row(page: Page) -> None:
+    assert rows.page_key(page).items() <= rows.page_item(page).items()
+
+
+def test_pages_of_a_shard_sort_by_number() -> None:
+    keys = [
+        rows.decode(rows.page_key(Page(a_message(page=page))))["sk"]
+        for page in (2, 10, 100, 99_999)
+    ]
+    assert keys == sorted(keys)
+
+
+def test_a_shards_counter_lies_beside_its_pages() -> None:
+    page = Page(a_message())
+    count = rows.decode(rows.count_key("run-1", page.shard))
+    assert count["pk"] == rows.decode(rows.page_key(page))["pk"]
+    assert not count["sk"].startswith(rows.PAGE)
+
+
+def test_no_shard_of_a_run_is_one_of_another() -> None:
+    assert rows.shard_partition("run-1", 1) != rows.shard_partition("run-11", 1)
+    assert rows.shard_partition("run-1", 11) != rows.shard_partition("run-11", 1)
+
+
+def test_runs_are_listed_by_the_time_of_their_upload() -> None:
+    earlier = a_run("z", upload=Upload("batch", "k", "1", "2026-03-01T12:00:00.000Z"))
+    later = a_run("a", upload=Upload("batch", "k", "2", "2026-03-01T12:00:00.001Z"))
+    entries = [rows.decode(rows.listed_item(run)) for run in (earlier, later)]
+    assert entries[0]["sk"] < entries[1]["sk"]
+    assert [entry["run_id"] for entry in entries] == ["z", "a"]
+
+
+def test_counts_are_read() -> None:
+    item = rows.encode({"total": 5, "done": 3, "failed": 1})
+    assert rows.parse_counts(item) == Counts(5, 3, 1)
+
+
+def test_a_queued_page_has_no_outcome_in_its_row() -> None:
+    item = rows.page_item(Page(a_message()))
+    assert not {"tiled", "reason"} & item.keys()
+    assert TypeDeserializer().deserialize(item["state"]) == "queued"
+
+
+def test_a_plan_keeps_its_stores_and_layout() -> None:
+    plan = a_plan(collection="Bücher & Briefe")
+    assert rows.parse_run(rows.run_item(a_run("r", plan))).plan == plan

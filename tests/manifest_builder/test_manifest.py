@@ -1,0 +1,364 @@
+"""The Presentation 3 documents of pages and rows: pure values in, JSON out."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from iiif_prezi3 import Manifest
+
+from manifest_builder.manifest import build_collection, build_manifest, parse_manifest, refer
+from manifest_builder.metadata import Row
+from pipeline.geometry import Pyramid
+from pipeline.layout import Layout
+from pipeline.run import Page
+from pipeline.task import Options
+from tests.builders import a_message, done
+
+LAYOUT = Layout("iiif/Letters", "https://images.example.org")
+OPTIONS = Options()
+LANGUAGE_KEY = re.compile(r"[a-zA-Z-]+")
+LANGUAGE_MAPS = {"label", "summary", "value"}
+
+BASE_URLS = [
+    "https://images.example.org",
+    "http://127.0.0.1:8000",
+    "http://localhost:8000/sub/folder",
+    "https://images.example.org/~user/%7Ex/%C3%A9",
+    "https://xn--bcher-kva.example",
+    "http://[::1]:8000",
+]
+CHANGED_BASE_URLS = [
+    "https://Images.Example.ORG",
+    "https://bücher.example",
+    "https://images.example.org:443",
+    "http://images.example.org:80",
+    "https://images.example.org/é",
+]
+ITEMS = [
+    "book",
+    "Ü é",
+    "a#b",
+    "100%",
+    "a%20b",
+    "a+b",
+    "a,b",
+    "a?b=c&d",
+    "a:b",
+    "日本語",
+    "a'b\"c|[]{}",
+]
+
+
+def a_page(number: int = 1, item: str = "book", size: tuple[int, int] = (600, 400)) -> Page:
+    width, height = size
+    pyramid = Pyramid(width, height, OPTIONS.tile_size, OPTIONS.max_size)
+    return done(a_message(item=item, page=number), width=width, height=height, sizes=pyramid.sizes)
+
+
+def built(
+    *pages: Page, row: Row | None = None, layout: Layout = LAYOUT, options: Options = OPTIONS
+) -> dict[str, Any]:
+    manifest = build_manifest(layout, options, pages or [a_page()], row)
+    document: dict[str, Any] = json.loads(manifest.json())
+    return document
+
+
+def walk(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a document."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from walk(child)
+
+
+def ids(document: Any) -> set[str]:
+    return {node["id"] for node in walk(document) if "id" in node}
+
+
+def expected_ids(layout: Layout, item: str, thumbnail: str) -> set[str]:
+    service = layout.url(layout.service(item, 1))
+    canvas = layout.canvas_url(item, 1)
+    return {
+        layout.url(layout.manifest(item)),
+        layout.url(layout.collection),
+        service,
+        f"{service}/full/max/0/default.jpg",
+        f"{service}/full/{thumbnail}/0/default.jpg",
+        canvas,
+        f"{canvas}/page",
+        f"{canvas}/image",
+    }
+
+
+def body(document: dict[str, Any], canvas: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = document["items"][canvas]["items"][0]["items"][0]["body"]
+    return found
+
+
+def test_the_manifest_is_one_of_presentation_3_under_its_url() -> None:
+    document = built()
+    assert next(iter(document)) == "@context"
+    assert document["@context"] == "http://iiif.io/api/presentation/3/context.json"
+    assert document["type"] == "Manifest"
+    assert document["id"] == "https://images.example.org/iiif/Letters/book/manifest.json"
+
+
+def test_without_a_row_the_item_is_the_label() -> None:
+    document = built()
+    assert document["label"] == {"none": ["book"]}
+    assert not {"summary", "metadata"} & document.keys()
+
+
+def test_a_row_without_a_title_leaves_the_item_as_the_label() -> None:
+    assert built(row=Row("", "", ()))["label"] == {"none": ["book"]}
+
+
+def test_a_row_gives_label_summary_and_metadata_in_its_order() -> None:
+    document = built(row=Row("Notebook", "Notes\non <trees>", (("date", "1911"), ("by", "A. F."))))
+    assert document["label"] == {"none": ["Notebook"]}
+    assert document["summary"] == {"none": ["Notes\non <trees>"]}
+    assert document["metadata"] == [
+        {"label": {"none": ["date"]}, "value": {"none": ["1911"]}},
+        {"label": {"none": ["by"]}, "value": {"none": ["A. F."]}},
+    ]
+
+
+def test_the_manifest_says_which_collection_it_is_part_of() -> None:
+    url = "https://images.example.org/iiif/Letters/collection.json"
+    assert built()["partOf"] == [{"id": url, "type": "Collection"}]
+
+
+def test_canvases_have_the_order_names_and_dimensions_of_the_pages() -> None:
+    sizes = [(600, 400), (1200, 1600), (30, 20)]
+    document = built(*(a_page(number, size=size) for number, size in enumerate(sizes, 1)))
+    canvases = document["items"]
+    assert [canvas["label"] for canvas in canvases] == [{"none": [n]} for n in "123"]
+    assert [(canvas["width"], canvas["height"]) for canvas in canvases] == sizes
+    assert [canvas["id"] for canvas in canvases] == [
+        f"https://images.example.org/iiif/Letters/book/canvas/{number}" for number in (1, 2, 3)
+    ]
+
+
+def test_an_annotation_paints_its_own_canvas() -> None:
+    for canvas in built(a_page(1), a_page(2))["items"]:
+        (annotation,) = canvas["items"][0]["items"]
+        assert annotation["motivation"] == "painting"
+        assert annotation["target"] == canvas["id"]
+
+
+def test_the_body_is_full_max_with_the_dimensions_of_that_file() -> None:
+    found = body(built(a_page(size=(3000, 2000))))
+    assert found["id"].endswith("/iiif/Letters/tiles/book-1/full/max/0/default.jpg")
+    assert (found["type"], found["format"]) == ("Image", "image/jpeg")
+    assert (found["width"], found["height"]) == (3000, 2000)
+
+
+@pytest.mark.parametrize("size", [(9000, 5000), (5001, 9000), (70_000, 3)])
+def test_the_body_of_an_image_beyond_max_size_has_the_smaller_files_dimensions(
+    size: tuple[int, int],
+) -> None:
+    options = Options(max_size=4000)
+    pyramid = Pyramid(*size, options.tile_size, options.max_size)
+    page = done(a_message(), width=size[0], height=size[1], sizes=pyramid.sizes)
+    document = built(page, options=options)
+    found = body(document)
+    assert (found["width"], found["height"]) == pyramid.full
+    assert max(pyramid.full) == 4000
+    (canvas,) = document["items"]
+    assert (canvas["width"], canvas["height"]) == size
+
+
+def test_the_embedded_service_tells_sizes_and_no_dimensions_of_its_own() -> None:
+    document = built(a_page(size=(3000, 2000)))
+    services = [node for node in walk(document) if node.get("type") == "ImageService3"]
+    assert services
+    for service in services:
+        assert service["profile"] == "level0"
+        assert service["id"] == "https://images.example.org/iiif/Letters/tiles/book-1"
+        assert service["sizes"] == [
+            {"width": 375, "height": 250},
+            {"width": 750, "height": 500},
+            {"width": 1500, "height": 1000},
+        ]
+        assert not {"width", "height"} & service.keys()
+
+
+@given(st.integers(1, 40_000), st.integers(1, 40_000))
+def test_every_image_named_is_a_file_of_the_pyramid_with_its_size(width: int, height: int) -> None:
+    pyramid = Pyramid(width, height, OPTIONS.tile_size, OPTIONS.max_size)
+    document = built(a_page(size=(width, height)))
+    service = "https://images.example.org/iiif/Letters/tiles/book-1/"
+    images = [node for node in walk(document) if node.get("type") == "Image"]
+    assert len(images) == 3  # of the manifest, of the canvas, and what is painted
+    for image in images:
+        path = image["id"].removeprefix(service)
+        assert path in pyramid.whole_images[image["width"], image["height"]]  # type: ignore[index]
+
+
+@given(st.integers(1, 40_000), st.integers(1, 40_000))
+def test_a_thumbnail_is_200_pixels_wide_where_a_listed_size_is(width: int, height: int) -> None:
+    (thumbnail,) = built(a_page(size=(width, height)))["thumbnail"]
+    wide = [size for size in Pyramid(width, height).sizes if size.width >= 200]
+    assert thumbnail["width"] >= 200 if wide else thumbnail["width"] <= 200
+    assert f"/full/{thumbnail['width']},{thumbnail['height']}/0/" in thumbnail["id"]
+
+
+def test_the_manifests_thumbnail_is_that_of_the_first_canvas() -> None:
+    document = built(a_page(1), a_page(2, size=(1000, 1000)))
+    assert document["thumbnail"] == document["items"][0]["thumbnail"]
+    assert document["thumbnail"] != document["items"][1]["thumbnail"]
+
+
+@pytest.mark.parametrize("item", ITEMS)
+@pytest.mark.parametrize("base_url", BASE_URLS)
+def test_ids_are_the_urls_of_the_layout_letter_for_letter(base_url: str, item: str) -> None:
+    layout = Layout("iiif/Großes Archiv", base_url)
+    assert ids(built(a_page(item=item), layout=layout)) == expected_ids(layout, item, "300,200")
+
+
+@pytest.mark.xfail(reason="pydantic's AnyUrl rewrites the base URL, layout.url does not")
+@pytest.mark.parametrize("base_url", CHANGED_BASE_URLS)
+def test_ids_agree_with_info_json_whatever_form_the_base_url_has(base_url: str) -> None:
+    layout = Layout("iiif/Letters", base_url)
+    assert ids(built(layout=layout)) == expected_ids(layout, "book", "300,200")
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_a_collections_entry_has_the_manifests_id(item: str) -> None:
+    manifest = build_manifest(LAYOUT, OPTIONS, [a_page(item=item)], None)
+    (entry,) = json.loads(build_collection(LAYOUT, "All", [refer(manifest)]).json())["items"]
+    assert entry["id"] == LAYOUT.url(LAYOUT.manifest(item))
+
+
+def test_the_collection_lists_entries_in_the_order_given_with_label_and_thumbnail() -> None:
+    manifests = [
+        build_manifest(LAYOUT, OPTIONS, [a_page(item=item)], Row(title, "", ()))
+        for item, title in [("b", "Second"), ("a", "First")]
+    ]
+    document = json.loads(build_collection(LAYOUT, "Letters", map(refer, manifests)).json())
+    assert document["type"] == "Collection"
+    assert document["id"] == "https://images.example.org/iiif/Letters/collection.json"
+    assert document["label"] == {"none": ["Letters"]}
+    assert [entry["label"] for entry in document["items"]] == [
+        {"none": ["Second"]},
+        {"none": ["First"]},
+    ]
+    for entry, manifest in zip(document["items"], manifests, strict=True):
+        assert entry["type"] == "Manifest"
+        assert entry["thumbnail"] == json.loads(manifest.json())["thumbnail"]
+        assert "items" not in entry
+
+
+def test_an_empty_collection_still_has_a_list() -> None:
+    assert json.loads(build_collection(LAYOUT, "Letters", []).json())["items"] == []
+
+
+@given(
+    st.text(min_size=1),
+    st.text(min_size=1),
+    st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), max_size=3),
+)
+def test_any_text_of_a_row_arrives_under_a_valid_language(
+    title: str, description: str, metadata: list[tuple[str, str]]
+) -> None:
+    document = built(row=Row(title, description, tuple(metadata)))
+    assert document["label"] == {"none": [title]}
+    assert document["summary"] == {"none": [description]}
+    assert [
+        (entry["label"]["none"][0], entry["value"]["none"][0])
+        for entry in document.get("metadata", [])
+    ] == metadata
+    for node in walk(document):
+        for name in LANGUAGE_MAPS & node.keys():
+            assert all(LANGUAGE_KEY.fullmatch(language) for language in node[name])
+
+
+def test_a_manifest_survives_being_published_and_read_again() -> None:
+    manifest = build_manifest(
+        LAYOUT, OPTIONS, [a_page(1), a_page(2)], Row("Title", "Text", (("a", "b"),))
+    )
+    again = parse_manifest(manifest.json(indent=1).encode())
+    assert again.json() == manifest.json()
+    assert refer(again).json() == refer(manifest).json()
+
+
+FOREIGN = {
+    "empty": b"",
+    "no JSON": b"<html>",
+    "no UTF-8": b"\xff\xfe\x00",
+    "a list": b"[]",
+    "null": b"null",
+    "a number": b"1",
+    "no context": b'{"id": "https://a.org/m", "type": "Manifest", "label": {"none": ["x"]}}',
+    "no label": b'{"@context": "x", "id": "https://a.org/m", "type": "Manifest", "items": []}',
+    "a collection": (
+        b'{"@context": "x", "id": "https://a.org/c", "type": "Collection",'
+        b' "label": {"none": ["x"]}, "items": []}'
+    ),
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN.keys())
+def test_what_is_no_manifest_of_presentation_3_is_a_value_error(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_manifest(content)
+
+
+TAKEN_FOR_MANIFESTS = {
+    "no id": b'{"@context": "x", "type": "Manifest", "label": {"none": ["x"]}, "items": []}',
+    "Presentation 2": (
+        b'{"@context": "http://iiif.io/api/presentation/2/context.json", "@type": "sc:Manifest",'
+        b' "@id": "https://a.org/m", "label": "x", "sequences": []}'
+    ),
+    "a nest": b"[" * 200_000,
+    "a name of Python's": (
+        b'{"@context": "x", "self": 1, "id": "https://a.org/m", "type": "Manifest",'
+        b' "label": {"none": ["x"]}, "items": []}'
+    ),
+}
+
+
+@pytest.mark.xfail(reason="manifest.py: an id is made up; RecursionError; TypeError")
+@pytest.mark.parametrize("content", TAKEN_FOR_MANIFESTS.values(), ids=TAKEN_FOR_MANIFESTS.keys())
+def test_what_has_no_id_or_breaks_the_reader_is_a_value_error_too(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_manifest(content)
+
+
+def calls_of(pages: list[Page]) -> int:
+    """Return how many Python functions are called to build and write a manifest."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        json_text = build_manifest(LAYOUT, OPTIONS, pages, None).json()
+    finally:
+        sys.setprofile(None)
+    assert json_text.count('"Canvas"') == len(pages)
+    return calls
+
+
+def test_the_work_grows_no_faster_than_the_pages() -> None:
+    pages = [a_page(number) for number in range(1, 401)]
+    few, many = calls_of(pages[:100]), calls_of(pages)
+    assert many < 4.2 * few
+
+
+def test_four_thousand_canvases_fit_one_manifest(tmp_path: Path) -> None:
+    manifest = build_manifest(LAYOUT, OPTIONS, [a_page(n) for n in range(1, 4001)], None)
+    assert isinstance(manifest, Manifest)
+    canvases = json.loads(manifest.json())["items"]
+    assert len({canvas["id"] for canvas in canvases}) == 4000

@@ -4,7 +4,6 @@ Order of effects: old `info.json` goes, tiles, new `info.json`, receipt. Whoever
 of them leaves no `info.json` without all its tiles, and the next attempt starts over.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,9 +57,10 @@ class PageWork:
         return self.layout.receipt(self.message.item, self.message.page)
 
 
-def tile_page(work: PageWork) -> TiledPage:
+def tile_page(work: PageWork, scratch: Path) -> TiledPage:
     """Publish a page's tiles, unless those of an earlier run are still right.
 
+    `scratch` is an empty folder; the caller removes it, for this process may be killed.
     Raises BadImage, MissingObject or TransientError.
     """
     started = time.monotonic()
@@ -68,7 +68,7 @@ def tile_page(work: PageWork) -> TiledPage:
     receipt = _read_receipt(dest, work.receipt)
     reused = receipt is not None and receipt.covers(work.message.etag, work.plan.options)
     if receipt is None or not reused:
-        receipt = _publish_tiles(work, dest)
+        receipt = _publish_tiles(work, dest, scratch)
     elif receipt.service_url != work.layout.url(work.service):
         receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid)
     return TiledPage(
@@ -81,27 +81,25 @@ def tile_page(work: PageWork) -> TiledPage:
     )
 
 
-def _publish_tiles(work: PageWork, dest: Storage) -> Receipt:
-    with tempfile.TemporaryDirectory(prefix="tilepool-") as folder:
-        scratch = Path(folder)
-        source = scratch / "source"
-        etag = _open(work.plan.source_store).download(work.message.key, source)
-        pixels = open_pixels(source, scratch)
-        options = work.plan.options
-        pyramid = Pyramid(pixels.width, pixels.height, options.tile_size, options.max_size)
-        archive = write_tiles(pixels, pyramid, options.quality, scratch)
-        whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
+def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
+    source = scratch / "source"
+    etag = _open(work.plan.source_store).download(work.message.key, source)
+    pixels = open_pixels(source, scratch)
+    options = work.plan.options
+    pyramid = Pyramid(pixels.width, pixels.height, options.tile_size, options.max_size)
+    archive = write_tiles(pixels, pyramid, options.quality, scratch)
+    whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
 
-        def files() -> Iterator[tuple[str, bytes | Path]]:
-            for path, tile in read_tiles(archive):
-                yield join_key(work.service, path), tile
-            for path, image in whole_images.items():
-                yield join_key(work.service, path), image
+    def files() -> Iterator[tuple[str, bytes | Path]]:
+        for path, tile in read_tiles(archive):
+            yield join_key(work.service, path), tile
+        for path, image in whole_images.items():
+            yield join_key(work.service, path), image
 
-        # From here on the page's old tiles are overwritten, so its old description must go.
-        dest.delete(work.receipt)
-        dest.delete(work.info)
-        dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
+    # From here on the page's old tiles are overwritten, so its old description must go.
+    dest.delete(work.receipt)
+    dest.delete(work.info)
+    dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
     return _publish_info(work, dest, etag, pyramid)
 
 

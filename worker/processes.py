@@ -4,14 +4,16 @@ Adapter around pebble; spawned, for obstore's threads do not survive a fork.
 """
 
 import multiprocessing
+import tempfile
 import threading
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as PageTimeout
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from pipeline.errors import TransientError
 from pipeline.run import TiledPage
@@ -33,6 +35,7 @@ class TilerProcesses:
         self._page_seconds = page_seconds
         self._lock = threading.Lock()
         self._stopped = False
+        self._in_hand: set[ProcessFuture[TiledPage]] = set()
         self._pool = self._new_pool()
 
     def __enter__(self) -> Self:
@@ -53,40 +56,44 @@ class TilerProcesses:
         was stopped.
         """
         try:
-            future = self._living_pool().schedule(
-                tile_page, args=[work], timeout=self._page_seconds
-            )
-            tiled = future.result()
+            with tempfile.TemporaryDirectory(prefix="tilepool-") as scratch:
+                return self._schedule(work, Path(scratch)).result()
         except ProcessExpired as error:
             raise TransientError(f"the tiling process died (exit code {error.exitcode})") from error
         except (BrokenProcessPool, CancelledError) as error:
             raise TransientError("the tiling process was stopped") from error
         except PageTimeout as error:
             raise TransientError(f"tiling took longer than {self._page_seconds} s") from error
-        return tiled
 
     def stop(self) -> None:
         """End the processes, whatever they are doing; from here on every page is transient."""
         with self._lock:
             self._stopped = True
-            _end(self._pool)
+            self._end_pool()
 
-    def _living_pool(self) -> ProcessPool:
-        """Return the pool, a new one where it broke: an idle process that dies takes it along."""
+    def _schedule(self, work: PageWork, scratch: Path) -> ProcessFuture[TiledPage]:
         with self._lock:
             if self._stopped:
                 raise TransientError("the worker is stopping")
             if not self._pool.active:
-                _end(self._pool)
+                # An idle process that died took the pool along.
+                self._end_pool()
                 self._pool = self._new_pool()
-            return self._pool
+            future = self._pool.schedule(
+                tile_page, args=[work, scratch], timeout=self._page_seconds
+            )
+            self._in_hand.add(future)
+        future.add_done_callback(self._in_hand.discard)
+        return future
+
+    def _end_pool(self) -> None:
+        # pebble leaves the futures of a stopped pool unanswered for ever.
+        for future in list(self._in_hand):
+            future.cancel()
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
             max_workers=self._processes, context=multiprocessing.get_context("spawn")
         )
-
-
-def _end(pool: ProcessPool) -> None:
-    pool.stop()  # type: ignore[no-untyped-call]
-    pool.join()

@@ -137,14 +137,16 @@ def test_transactions_that_fail_do_not_undo_what_others_write_meanwhile(rows: Ro
         for number in range(25):
             assert rows.write(rows.put(f"{writer}-{number}", number), rows.add("count", 1))
 
-    def fail() -> None:
+    def fail(writer: int) -> None:
+        # The longer it takes, the more is written by others before it is undone.
+        slow = [rows.put(f"fail-{writer}-{number}", number) for number in range(90)]
         start.wait(TIMEOUT_SECONDS)
-        for _ in range(25):
-            assert not rows.write(rows.add("count", 1000), rows.put("9", 1), rows.impossible())
+        for _ in range(10):
+            assert not rows.write(rows.add("count", 1000), *slow, rows.impossible())
 
     with ThreadPoolExecutor(4) as threads:
         writers = [threads.submit(succeed, writer) for writer in range(2)]
-        writers += [threads.submit(fail) for _ in range(2)]
+        writers += [threads.submit(fail, writer) for writer in range(2)]
     for writer in writers:
         writer.result()
     assert rows.read("count") == 50
@@ -581,7 +583,9 @@ def test_only_this_machine_can_reach_it(cloud: EmbeddedCloud) -> None:
 def test_it_ends_with_its_parent_and_takes_its_jobs_along(
     stages: Stages, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(stages.folder))
+    # What is tested may itself be found by PYTHONPATH.
+    folders = [str(stages.folder), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
     stages.script("worker", f"{CALL}line.recv(1)")
     with embedded_cloud({}, tmp_path) as cloud:
         submit(cloud.batch, "worker", phone.environment)

@@ -8,11 +8,11 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from console.errors import ConsoleError, ExitCode
-from pipeline.layout import COLLECTION_FILE, INFO_FILE, MANIFEST_FILE, TILES_FOLDER
-from pipeline.storage import INFO_TYPE, PRESENTATION_TYPE
+from pipeline.layout import COLLECTION_FILE, INFO_FILE, MANIFEST_FILE
+from pipeline.storage import CSV_TYPE, INFO_TYPE, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE
 
 HOST = "127.0.0.1"
 MAX_SHOWN = 20
@@ -21,6 +21,14 @@ CONTENT_TYPES = {
     MANIFEST_FILE: PRESENTATION_TYPE,
     COLLECTION_FILE: PRESENTATION_TYPE,
 }
+
+SUFFIX_TYPES = {
+    ".jpg": JPEG_TYPE,
+    ".csv": CSV_TYPE,
+    ".json": JSON_TYPE,
+    ".html": "text/html; charset=utf-8",
+}
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 def serve_folder(folder: Path, port: int, say: Callable[[str], None]) -> None:
@@ -66,10 +74,10 @@ def describe(folder: Path, url: str) -> Iterator[str]:
 def _find(folder: Path, name: str) -> Iterator[Path]:
     """Yield the files of a name, without descending into the tiles: there may be millions."""
     for parent, folders, files in os.walk(folder):
-        if TILES_FOLDER in folders:
-            folders.remove(TILES_FOLDER)
         if name in files:
             yield Path(parent) / name
+        if INFO_FILE in files:
+            folders.clear()
 
 
 def _base(collection: Path, folder: Path) -> str:
@@ -101,8 +109,8 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND, "No such file")
 
     def guess_type(self, path: object) -> str:
-        name = urlsplit(str(path)).path.rpartition("/")[2]
-        return CONTENT_TYPES.get(name) or super().guess_type(str(path))
+        file = Path(str(path))
+        return CONTENT_TYPES.get(file.name) or SUFFIX_TYPES.get(file.suffix) or UNKNOWN_TYPE
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         if len(args) > 1 and str(args[1]) >= "400":

@@ -9,10 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
-from iiif_prezi3 import Manifest, ManifestRef
+from iiif_prezi3 import Collection, Manifest, ManifestRef
 from natsort import natsorted
 
-from manifest_builder.manifest import build_collection, build_manifest, parse_manifest, refer
+from manifest_builder.manifest import (
+    build_collection,
+    build_manifest,
+    parse_manifest,
+    refer,
+    to_json,
+)
 from manifest_builder.metadata import Catalogue, read_catalogue
 from pipeline.errors import TransientError
 from pipeline.ledger import Ledger
@@ -85,7 +91,7 @@ class Publisher:
     def _write_manifest(self, pages: Sequence[Page], catalogue: Catalogue) -> ManifestRef:
         layout, item = self.plan.layout, pages[0].message.item
         manifest = build_manifest(layout, self.plan.options, pages, catalogue.rows.get(item))
-        self._write(layout.manifest(item), manifest.json(indent=1))
+        self._write(layout.manifest(item), manifest)
         return refer(manifest)
 
     def _write_collection(
@@ -111,7 +117,7 @@ class Publisher:
             collection = build_collection(
                 layout, self.plan.collection, [entries[item] for item in ordered]
             )
-            self._write(layout.collection, collection.json(indent=1))
+            self._write(layout.collection, collection)
         raise TransientError("other runs keep adding to the collection")
 
     def _read_earlier(self, items: set[str]) -> tuple[dict[str, ManifestRef], list[str]]:
@@ -134,8 +140,8 @@ class Publisher:
         except ValueError as error:
             return str(error).partition("\n")[0]
 
-    def _write(self, key: str, document: str) -> None:
-        self.dest.write(key, document.encode(), PRESENTATION_TYPE, DOCUMENT_MAX_AGE_SECONDS)
+    def _write(self, key: str, document: Manifest | Collection) -> None:
+        self.dest.write(key, to_json(document), PRESENTATION_TYPE, DOCUMENT_MAX_AGE_SECONDS)
 
     def _summary(
         self,

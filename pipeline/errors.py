@@ -24,8 +24,9 @@ class BadTask(PermanentError):
     """A task that must not start; `errors` holds one line per mistake."""
 
     def __init__(self, errors: Sequence[str]) -> None:
-        super().__init__(*errors)
         self.errors = tuple(errors)
+        # One argument, so that the error survives pickling.
+        super().__init__(self.errors)
 
     def __str__(self) -> str:
         return "\n".join(self.errors)

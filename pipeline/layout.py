@@ -20,6 +20,11 @@ class Listed:
     size: int
 
 
+def has_utf8_form(text: str) -> bool:
+    """Tell whether any store can hold the text: JSON can name half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def nfc(text: str) -> str:
     """Return the text in Unicode NFC, the form that keys, URLs and identifiers have here."""
     return unicodedata.normalize("NFC", text)

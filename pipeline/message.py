@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from pipeline.errors import BadMessage
+from pipeline.layout import has_utf8_form
 
 VERSION = 1
 
@@ -40,16 +41,19 @@ def parse_message(body: str) -> Message:
     """
     try:
         fields = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadMessage(f"the message is not JSON: {error}") from error
-    if not isinstance(fields, dict) or fields.pop("version", None) != VERSION:
+    if not isinstance(fields, dict) or repr(fields.pop("version", None)) != repr(VERSION):
         raise BadMessage(f"the message is not of version {VERSION}")
     expected = Message.__annotations__
-    wrong = [
-        name
-        for name, kind in expected.items()
-        if not isinstance(fields.get(name), kind) or isinstance(fields.get(name), bool)
-    ]
-    if wrong or fields.keys() - expected.keys():
+    if fields.keys() - expected.keys() or not all(
+        _is(kind, fields.get(name)) for name, kind in expected.items()
+    ):
         raise BadMessage("the message has missing, wrong or unknown fields")
     return Message(**fields)
+
+
+def _is(kind: type, value: object) -> bool:
+    if kind is str:
+        return isinstance(value, str) and has_utf8_form(value)
+    return type(value) is int and value >= 0

@@ -112,7 +112,7 @@ class Run:
     recorded: bool = False
     worker_jobs: tuple[str, ...] = ()
     final_job: str | None = None
-    claimed_at: float | None = None
+    claimed_at: int | None = None
     summary: Summary | None = None
 
 

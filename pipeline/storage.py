@@ -130,8 +130,8 @@ class Storage:
                     await places.acquire()
                     puts.create_task(put(key, content))
                     count += 1
-        except* (PermanentError, TransientError) as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
         return count
 
     def delete(self, key: str) -> None:
@@ -173,7 +173,7 @@ def _translated(key: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise MissingObject(f"there is no {key!r}") from error
-    except InvalidPathError as error:
+    except (InvalidPathError, ValueError) as error:
         raise PermanentError(
             f"a name below {key!r} cannot be used: {_first_line(error)}"
         ) from error

@@ -8,14 +8,19 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.errors import BadTask
 from pipeline.geometry import FULL_MAX_PX, JPEG_MAX_PX, LISTED_SIZE_MAX_PX, TILE_SIZE_PX
-from pipeline.layout import Layout, join_key, nfc
+from pipeline.layout import COLLECTION_FILE, Layout, has_utf8_form, join_key, nfc
 
 MAX_TASK_BYTES = 1_000_000
 MAX_WORKERS = 10_000
+MAX_VALUE_BYTES = 1_024
+"""The longest key of S3; nothing else in a task is longer."""
+MAX_ECHO_CHARACTERS = 100
 JPEG_QUALITY = 85
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -23,8 +28,10 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 REGION_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
 # A name, name:revision or ARN of a Batch queue or definition.
 PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
-BATCH_NAME = re.compile(r"[A-Za-z0-9_:/-]{1,256}")
-WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/-]{0,255}")
+HOST_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
+URL_PATH = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,42 @@ def _name(value: str) -> str | None:
     return "expected a single name, without slashes" if "/" in value else _key(value)
 
 
+def _csv_name(value: str) -> str | None:
+    return f"{value!r} is the collection's own name" if value == COLLECTION_FILE else _name(value)
+
+
+def _address(value: str) -> str | None:
+    expected = "expected an address that starts with http:// or https://"
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        return f"{expected}: {error}"
+    if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or parts.query or parts.fragment:
+        return expected
+    if not _is_host(host) or not URL_PATH.fullmatch(parts.path) or port == 0 or value[-1] in "?#":
+        return f"{expected}, then a host and perhaps a path in ASCII"
+    return None
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return bool(HOST_NAME.fullmatch(host) or ip_address(host))
+    except ValueError:
+        return False
+
+
+def _canonical_address(value: str) -> str:
+    """Return an address as every library writes it: lower-case host, no default port."""
+    parts = urlsplit(value)
+    netloc = parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS[parts.scheme]}")
+    return f"{parts.scheme}://{netloc}{parts.path}".rstrip("/")
+
+
+def _without_trailing_slashes(value: str) -> str:
+    return value.rstrip("/")
+
+
 def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str | None]:
     return lambda value: None if pattern.fullmatch(value) else f"expected {expected}"
 
@@ -96,6 +139,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str | 
 class _Field:
     attribute: str
     check: Callable[[str], str | None]
+    clean: Callable[[str], str] = str
 
 
 _BATCH = _matching(BATCH_NAME, "the name or ARN of a Batch resource")
@@ -109,16 +153,13 @@ _TOP_LEVEL = {
 _ENVIRONMENT = {
     "AWS_REGION": _Field("region", _matching(REGION_NAME, "a region such as us-east-1")),
     "COLLECTION_IDENTIFIER": _Field("collection", _name),
-    "ACCESS_DIR": _Field("access_dir", _key),
+    "ACCESS_DIR": _Field("access_dir", _key, _without_trailing_slashes),
     "AWS_SRC_BUCKET": _Field("source_bucket", _BUCKET),
     "AWS_DEST_BUCKET": _Field("dest_bucket", _BUCKET),
-    "DEST_PREFIX": _Field("dest_prefix", _key),
-    "DEST_URL": _Field(
-        "dest_url",
-        _matching(WEB_ADDRESS, "an address that starts with http:// or https://"),
-    ),
-    "CSV_PATH": _Field("csv_path", _key),
-    "CSV_NAME": _Field("csv_name", _name),
+    "DEST_PREFIX": _Field("dest_prefix", _key, _without_trailing_slashes),
+    "DEST_URL": _Field("dest_url", _address, _canonical_address),
+    "CSV_PATH": _Field("csv_path", _key, _without_trailing_slashes),
+    "CSV_NAME": _Field("csv_name", _csv_name),
 }
 _OPTIONS = {
     "tileSize": ("tile_size", 256, LISTED_SIZE_MAX_PX),
@@ -172,7 +213,7 @@ class _Reader:
                 close = {other.casefold(): other for other in known}
                 nearest = difflib.get_close_matches(name.casefold(), close, 1, 0.6)
                 hint = f"did you mean {close[nearest[0]]}?" if nearest else "not a known name"
-                self.errors.append(f"{where}{name}: {hint}")
+                self.errors.append(f"{where}{_echo(name)}: {hint}")
 
     def _field(self, given: Mapping[str, Any], name: str, field: _Field, where: str) -> None:
         value = given.get(name)
@@ -182,12 +223,16 @@ class _Reader:
             self.errors.append(f"{where}: expected text, not {_kind(value)}")
         elif not value.strip():
             self.errors.append(f"{where}: expected text, but it is empty")
+        elif not has_utf8_form(value):
+            self.errors.append(f"{where}: expected text that UTF-8 can hold")
+        elif len(value.encode()) > MAX_VALUE_BYTES:
+            self.errors.append(f"{where}: expected at most {MAX_VALUE_BYTES:,} bytes")
         elif not PRINTABLE.fullmatch(value):
             self.errors.append(f"{where}: expected text without control characters")
         elif mistake := field.check(value):
-            self.errors.append(f"{where}: {mistake}, not {value!r}")
+            self.errors.append(f"{where}: {mistake}, not {_echo(value)!r}")
         else:
-            self.values[field.attribute] = value.rstrip("/")
+            self.values[field.attribute] = field.clean(value)
 
     def _command(self, value: object) -> None:
         parts = value if isinstance(value, list) else [value]
@@ -205,7 +250,8 @@ class _Reader:
             if not named or entry.keys() != {"name", "value"}:
                 self.errors.append(f"environment: entry {number}: expected {{name, value}}")
             elif entry["name"] in given:
-                self.errors.append(f"environment: {entry['name']}: expected once, given twice")
+                name = _echo(entry["name"])
+                self.errors.append(f"environment: {name}: expected once, given twice")
             else:
                 given[entry["name"]] = entry["value"]
         self._unknown(given, _ENVIRONMENT, "environment: ")
@@ -230,6 +276,12 @@ class _Reader:
             return value
         self.errors.append(f"{where}: expected a whole number from {least} to {most}")
         return least
+
+
+def _echo(text: str) -> str:
+    """Return text from a task so that a line and the ledger can hold it."""
+    safe = text if text.isprintable() else ascii(text)[1:-1]
+    return safe if len(safe) <= MAX_ECHO_CHARACTERS else f"{safe[:MAX_ECHO_CHARACTERS]}…"
 
 
 def _kind(value: object) -> str:

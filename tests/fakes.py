@@ -23,8 +23,8 @@ from pipeline.run import (
 )
 from worker.page import PageWork
 
-
 POLL_SECONDS = 0.01
+SMALL = TiledPage(width=10, height=20, sizes=(), tiles=3, seconds=0.1)
 
 
 class MemoryLedger:
@@ -265,6 +265,3 @@ class ScriptedTiler:
     def tile(self, work: PageWork) -> TiledPage:
         self.pages.append((work.message.item, work.message.page))
         return self.script(work)
-
-
-SMALL = TiledPage(width=10, height=20, sizes=(), tiles=3, seconds=0.1)

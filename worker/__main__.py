@@ -41,7 +41,9 @@ def main() -> None:
         def stop_gracefully(_signal: int, _frame: object) -> None:
             if not stop.is_set():
                 stop.set()
-                threading.Timer(grace_seconds, tiler.stop).start()
+                grace = threading.Timer(grace_seconds, tiler.stop)
+                grace.daemon = True
+                grace.start()
 
         signal.signal(signal.SIGTERM, stop_gracefully)
         signal.signal(signal.SIGINT, stop_gracefully)

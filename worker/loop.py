@@ -9,13 +9,13 @@ from structlog.contextvars import bound_contextvars
 
 from pipeline.message import Message
 from worker.desk import Desk
-from worker.fate import Again, Fate
+from worker.fate import Again
 from worker.heartbeat import Heartbeat
 from worker.inbox import Delivery, Inbox
 
 WAIT_SECONDS = 5
 """One long poll; it bounds how long a stop may take."""
-SETTLE_AGAIN_SECONDS = 30
+SERVE_AGAIN_SECONDS = 30
 
 log = structlog.get_logger()
 
@@ -70,21 +70,21 @@ class Slot:
 
     def _serve(self, delivery: Delivery) -> None:
         with Heartbeat(delivery, self.patience.lease_seconds) as heartbeat:
-            message = self.desk.read(delivery)
-            if message is None:
-                return
-            with bound_contextvars(run=message.run_id, item=message.item, page=message.page):
-                fate = self.desk.attempt(message, delivery.attempt)
-                if heartbeat.lost:
-                    log.warning("outcome_dropped")
-                elif self.stop.is_set() and isinstance(fate, Again):
-                    delivery.release(0)
-                else:
-                    self._settle(delivery, message, fate)
+            try:
+                message = self.desk.read(delivery)
+                if message is None:
+                    return
+                with bound_contextvars(run=message.run_id, item=message.item, page=message.page):
+                    self._work(delivery, message, heartbeat)
+            except Exception:  # whatever was not recorded is done again
+                log.exception("serving_broke")
+                delivery.release(SERVE_AGAIN_SECONDS)
 
-    def _settle(self, delivery: Delivery, message: Message, fate: Fate) -> None:
-        try:
+    def _work(self, delivery: Delivery, message: Message, heartbeat: Heartbeat) -> None:
+        fate = self.desk.attempt(message, delivery.attempt)
+        if heartbeat.lost:
+            log.warning("outcome_dropped")
+        elif self.stop.is_set() and isinstance(fate, Again):
+            delivery.release(0)
+        else:
             self.desk.settle(delivery, message, fate)
-        except Exception:  # whatever was not recorded is done again
-            log.exception("settling_broke")
-            delivery.release(SETTLE_AGAIN_SECONDS)

@@ -89,7 +89,7 @@ class TilerProcesses:
     def _end_pool(self) -> None:
         # pebble leaves the futures of a stopped pool unanswered for ever.
         for future in list(self._in_hand):
-            future.cancel()
+            future.cancel()  # type: ignore[no-untyped-call]
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,10 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_await_end, args=[stop], daemon=True).start()
-    serve(Path(settings["logs"]), settings["environment"], stop)
+    with tempfile.TemporaryDirectory(prefix="tilepool-scratch-") as scratch:
+        # A job that is killed cannot tidy up after itself.
+        environment = {**settings["environment"], "TMPDIR": scratch}
+        serve(Path(settings["logs"]), environment, stop)
 
 
 def _await_end(stop: threading.Event) -> None:

@@ -5,9 +5,11 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 
 from console.embedded import EmbeddedCloud
 from pipeline.ledger import MAX_CONFLICTS, Ledger, _retry_conflict
@@ -302,9 +304,10 @@ def test_botocore_does_repeat_it(cloud: EmbeddedCloud) -> None:
         }
         raw = io.BytesIO(json.dumps(body).encode())
         raw.stream = lambda: iter([raw.read()])  # type: ignore[attr-defined]
-        return AWSResponse(request.url, 400, {}, raw)
+        return AWSResponse(request.url, 400, HTTPHeaders(), raw)
 
-    ledger._client.meta.events.register("before-send.dynamodb.TransactWriteItems", answer)
+    events: Any = ledger._client.meta.events
+    events.register("before-send.dynamodb.TransactWriteItems", answer)
     assert ledger.settle(done(message))
     assert conflicts == 0
     assert ledger.counts(message.run_id) == Counts(1, 1, 0)

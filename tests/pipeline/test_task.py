@@ -234,7 +234,7 @@ def test_an_empty_entry_is_named(name: str, value: str) -> None:
     assert only_error_of(task_body({name: value})) == expected
 
 
-@pytest.mark.parametrize("name", TOP_LEVEL_TEXTS)
+@pytest.mark.parametrize("name", ["jobQueue", "jobDefinition"])
 @pytest.mark.parametrize("value", ["/", "//"])
 def test_a_field_of_nothing_but_slashes_is_named(name: str, value: str) -> None:
     assert only_error_of(body_with(name, value)).startswith(f"{name}: expected")
@@ -504,3 +504,26 @@ def test_our_fields_with_any_values_are_a_task_or_bad(
 @given(st.dictionaries(st.sampled_from([*KEYS, *NAMES]), st.text("a./\\ \x00é", min_size=1)))
 def test_paths_that_are_accepted_stay_in_their_place(environment: dict[str, str]) -> None:
     parses_or_is_bad(task_body(environment))
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [
+        ("https://Example.ORG/", "https://example.org"),
+        ("https://example.org:443", "https://example.org"),
+        ("http://127.0.0.1:8000//", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000/IIIF", "http://[::1]:8000/IIIF"),
+    ],
+)
+def test_an_address_is_written_as_every_library_writes_it(given: str, canonical: str) -> None:
+    assert parse_task(task_body({"DEST_URL": given})).dest_url == canonical
+
+
+@pytest.mark.parametrize("value", ["https://1.2.3.999", "https://xn--", "https://exa%mple.org"])
+def test_a_host_that_is_none_is_refused(value: str) -> None:
+    assert only_error_of(task_body({"DEST_URL": value})).startswith("environment: DEST_URL: exp")
+
+
+def test_the_csv_cannot_take_the_collections_place() -> None:
+    error = only_error_of(task_body({"CSV_NAME": "collection.json"}))
+    assert error.startswith("environment: CSV_NAME:")

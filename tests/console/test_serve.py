@@ -1,6 +1,7 @@
 """The static host over real HTTP: what a viewer needs, and nothing beyond the folder."""
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ import pytest
 
 from console.errors import ConsoleError, ExitCode
 from console.serve import describe, make_server, serve_folder
-from pipeline.storage import INFO_TYPE, JPEG_TYPE, PRESENTATION_TYPE
+from pipeline.storage import CSV_TYPE, INFO_TYPE, JPEG_TYPE, PRESENTATION_TYPE
 
 TIMEOUT_SECONDS = 10
 NAME = "Großes Archiv #1, 100%"
@@ -76,7 +77,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         ("/c/book/manifest.json", PRESENTATION_TYPE),
         ("/c/tiles/book-1/info.json", INFO_TYPE),
         ("/c/tiles/book-1/full/max/0/default.jpg", JPEG_TYPE),
-        ("/c/letters.csv", "text/csv"),
+        ("/c/letters.csv", CSV_TYPE),
     ],
 )
 def test_files_have_the_content_types_that_s3_would_send(
@@ -241,7 +242,24 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     assert "no manifest" in line
 
 
-def test_tiles_are_not_searched(tmp_path: Path) -> None:
-    publish(tmp_path, "c/tiles/x-1/manifest.json", {})
+def test_image_services_are_not_searched(tmp_path: Path) -> None:
+    publish(tmp_path, "c/tiles/x-1/info.json", {})
+    publish(tmp_path, "c/tiles/x-1/full/manifest.json", {})
     (line,) = describe(tmp_path, URL)
     assert "no manifest" in line
+
+
+def test_an_item_may_be_called_tiles(tmp_path: Path) -> None:
+    publish(tmp_path, "c/tiles/manifest.json", {})
+    assert list(describe(tmp_path, URL)) == [f"  {URL}/c/tiles/manifest.json"]
+
+
+@pytest.mark.xfail(reason="serve.py: quote() refuses a name that is not Unicode")
+def test_a_name_that_is_not_unicode_breaks_nothing(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/b\xff"
+    try:
+        os.mkdir(folder)  # noqa: PTH102  # pathlib takes no bytes
+    except OSError:
+        pytest.skip("this file system holds Unicode names only")
+    Path(os.fsdecode(folder), "manifest.json").write_bytes(b"{}")
+    assert list(describe(tmp_path, URL))

@@ -70,7 +70,8 @@ def expand(run_id: str, listing: Iterable[Listed]) -> Expansion:
 def is_image(key: str) -> bool:
     """Tell whether a key has an image's suffix; hidden files (`._scan.tif`, macOS) have not."""
     name = key.rpartition("/")[2]
-    return not name.startswith(".") and name.rpartition(".")[2].casefold() in IMAGE_SUFFIXES
+    stem, _, suffix = name.rpartition(".")
+    return stem != "" and stem[0] != "." and suffix.casefold() in IMAGE_SUFFIXES
 
 
 def item_of(folder: str) -> str:

@@ -1,0 +1,264 @@
+"""From an upload to a run under way, cut off anywhere, invoked twice, and with bad tasks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dispatcher.dispatch import Dispatcher
+from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
+from pipeline.ledger import Ledger
+from pipeline.message import Message, parse_message
+from pipeline.run import Counts, PageState, Run, RunState, Upload
+from tests.builders import ENVIRONMENT, an_upload, done, new_run_id, task_body
+from tests.fakes import MemoryJobs, MemoryLedger, MemoryQueue, MemoryTaskFiles
+
+PAGES = 5
+
+
+class Cut(Exception):  # noqa: N818  # it stands for the Lambda's sudden end
+    """The Lambda is killed here."""
+
+
+@dataclass
+class Scene:
+    """A batch bucket with one good task, its source folder, and a dispatcher."""
+
+    source: Path
+    dest: Path
+    ledger: Ledger = field(default_factory=MemoryLedger)
+
+    def __post_init__(self) -> None:
+        self.tasks = MemoryTaskFiles({"task.json": task_body()})
+        self.queue, self.jobs = MemoryQueue(), MemoryJobs()
+        # The embedded ledger is shared by all tests: an upload of its own makes a run of its own.
+        self.upload = an_upload("task.json", sequencer=new_run_id())
+        csv = self.source / ENVIRONMENT["CSV_PATH"] / ENVIRONMENT["CSV_NAME"]
+        csv.parent.mkdir(parents=True)
+        csv.write_text("Identifier,Title\nbook,A book\n")
+        for page in range(1, PAGES + 1):
+            self.add(f"book/Access/p{page}.tif")
+
+    def add(self, name: str) -> Path:
+        file = self.source / ENVIRONMENT["ACCESS_DIR"] / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"image")
+        return file
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        stores = {SOURCE_STORE: self.source.as_uri(), DEST_STORE: self.dest.as_uri()}
+        return Dispatcher(self.tasks, self.ledger, self.queue, self.jobs, Environment(stores))
+
+    def dispatch(self, upload: Upload | None = None) -> Run:
+        run = self.ledger.load_run(self.dispatcher.dispatch(upload or self.upload))
+        assert run is not None
+        return run
+
+    @property
+    def sent(self) -> list[Message]:
+        return [parse_message(entry.body) for entry in self.queue.entries]
+
+
+@pytest.fixture
+def scene(source: Path, dest: Path) -> Scene:
+    return Scene(source, dest)
+
+
+def errors_of(scene: Scene) -> tuple[str, ...]:
+    """Dispatch a task that must be rejected, and return what was said of it."""
+    run = scene.dispatch()
+    assert run.state is RunState.REJECTED
+    assert (scene.queue.entries, scene.jobs.workers, scene.jobs.finals) == ([], [], [])
+    assert list(scene.ledger.pages(run.run_id)) == []
+    return run.errors
+
+
+def test_an_upload_becomes_rows_messages_and_workers(
+    source: Path, dest: Path, ledger: Ledger
+) -> None:
+    scene = Scene(source, dest, ledger)
+    run = scene.dispatch()
+    assert (run.state, run.total, run.recorded) == (RunState.TILING, PAGES, True)
+    assert sorted(message.page for message in scene.sent) == [1, 2, 3, 4, 5]
+    assert {message.item for message in scene.sent} == {"book"}
+    assert {message.run_id for message in scene.sent} == {run.run_id}
+    assert all(message.etag and message.size == 5 for message in scene.sent)
+    assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
+    assert run.worker_jobs == ("worker-1", "worker-2", "worker-3", "worker-4")
+    assert run.plan is not None
+    assert run.plan.source_store == source.as_uri()
+    assert run.plan.layout.prefix == "iiif/archive/Letters"
+
+
+def test_workers_are_as_many_as_asked_but_no_more_than_images(scene: Scene) -> None:
+    scene.tasks.bodies["task.json"] = task_body(workers=3)
+    assert len(scene.dispatch().worker_jobs) == 3
+    scene.tasks.bodies["task.json"] = task_body(workers=300)
+    assert len(scene.dispatch(an_upload("task.json", new_run_id())).worker_jobs) == PAGES
+
+
+def test_the_same_event_twice_starts_nothing_twice(scene: Scene) -> None:
+    first = scene.dispatch()
+    assert scene.dispatch() == first
+    assert len(scene.sent) == PAGES
+    assert len(scene.jobs.workers) == 4
+
+
+def test_another_upload_of_the_same_file_is_another_run(scene: Scene) -> None:
+    first = scene.dispatch()
+    second = scene.dispatch(an_upload("task.json", sequencer=new_run_id()))
+    assert first.run_id != second.run_id
+    assert len(scene.sent) == 2 * PAGES
+
+
+def test_a_run_that_is_over_stays_over(scene: Scene) -> None:
+    run = scene.dispatch()
+    scene.ledger.advance(run.run_id, RunState.TILING, RunState.DONE)
+    assert scene.dispatch().state is RunState.DONE
+    assert len(scene.sent) == PAGES
+
+
+STEPS = ["open_run", "record_pages", "seal", "pages", "add_worker_job", "advance"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_cut_off_at_any_step_and_invoked_again_the_run_is_whole(
+    source: Path, dest: Path, ledger: Ledger, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(source, dest, ledger)
+    real = getattr(ledger, step)
+
+    def cut(*args: object, **kwargs: object) -> object:
+        if when == "after":
+            real(*args, **kwargs)
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, step, cut)
+        with pytest.raises(Cut):
+            scene.dispatch()
+    run = scene.dispatch()
+    assert (run.state, run.total) == (RunState.TILING, PAGES)
+    assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
+    assert {message.page for message in scene.sent} == {1, 2, 3, 4, 5}
+    assert len(run.worker_jobs) == 4
+    # A worker whose note was lost may have a twin; never more.
+    assert len(scene.jobs.workers) <= 5
+
+
+def test_cut_off_while_sending_it_sends_again_and_the_ledger_absorbs_it(scene: Scene) -> None:
+    def first_two(messages: Iterable[Message]) -> int:
+        for message, _ in zip(messages, range(2), strict=False):
+            scene.queue.put(message.to_json())
+        raise Cut
+
+    scene.queue.send = first_two  # type: ignore[method-assign]
+    with pytest.raises(Cut):
+        scene.dispatch()
+    del scene.queue.send  # type: ignore[method-assign]
+    (tiled, *_) = scene.sent
+    assert scene.ledger.settle(done(tiled))
+    run = scene.dispatch()
+    assert scene.ledger.counts(run.run_id) == Counts(PAGES, 1, 0)
+    assert scene.sent.count(tiled) == 1
+
+
+def test_a_source_that_changed_before_the_second_try_leaves_no_rows_behind(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = scene.add("book/Access/p6.tif")
+
+    def cut(*_: object) -> bool:
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.ledger, "seal", cut)
+        with pytest.raises(Cut):
+            scene.dispatch()
+    last.unlink()
+    scene.add("book/Access/p0.tif")
+    run = scene.dispatch()
+    assert run.total == 6
+    assert {message.key.rpartition("/")[2] for message in scene.sent} == {
+        f"p{number}.tif" for number in range(6)
+    }
+
+
+def test_workers_that_finish_before_the_dispatcher_leave_the_final_job_to_it(scene: Scene) -> None:
+    def settle_at_once(messages: Iterable[Message]) -> int:
+        return sum(scene.ledger.settle(done(message)) for message in list(messages))
+
+    scene.queue.send = settle_at_once  # type: ignore[method-assign]
+    run = scene.dispatch()
+    assert run.state is RunState.BUILDING
+    assert scene.jobs.finals == [run.run_id]
+
+
+def test_a_bad_task_starts_nothing_and_tells_all(scene: Scene) -> None:
+    scene.tasks.bodies["task.json"] = task_body({"CSV_NAME": None, "ACCESS_DIR": "../x"}, workers=0)
+    assert len(errors_of(scene)) == 3
+
+
+def test_a_file_that_is_no_task_is_a_rejected_run_too(scene: Scene) -> None:
+    scene.tasks.bodies["task.json"] = b"Dear colleague"
+    (error,) = errors_of(scene)
+    assert error.startswith("task file: expected JSON")
+
+
+def test_what_is_missing_in_the_stores_is_told_together(scene: Scene) -> None:
+    scene.jobs.unknown = ["jobQueue: expected an enabled Batch job queue, not 'x'"]
+    body = task_body({"ACCESS_DIR": "archive/Nothing", "CSV_NAME": "none.csv"})
+    scene.tasks.bodies["task.json"] = body
+    assert errors_of(scene) == (
+        "jobQueue: expected an enabled Batch job queue, not 'x'",
+        "CSV_PATH, CSV_NAME: expected a file at 'archive/Letters/csv/none.csv'",
+        "ACCESS_DIR: no images found below 'archive/Nothing' (0 other files)",
+    )
+
+
+def test_both_buckets_that_do_not_exist_are_told(scene: Scene) -> None:
+    scene.source, scene.dest = Path("/nonexistent/a"), Path("/nonexistent/b")
+    assert errors_of(scene) == (
+        "AWS_SRC_BUCKET: 'scans': expected a bucket that exists: there is no folder /nonexistent/a",
+        "AWS_DEST_BUCKET: 'exports': expected a bucket that exists:"
+        " there is no folder /nonexistent/b",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"id,title\na,b\n", "expected an 'identifier' column; its first line is: id, title"),
+        (b"", "expected an 'identifier' column; its first line is: an empty line"),
+        ("identifier,tïtle\n".encode("cp1252"), "expected UTF-8 text"),
+    ],
+)
+def test_a_csv_that_cannot_describe_items_is_told(
+    scene: Scene, content: bytes, expected: str
+) -> None:
+    (scene.source / "archive/Letters/csv/letters.csv").write_bytes(content)
+    (error,) = errors_of(scene)
+    assert error.startswith(f"CSV_NAME: 'letters.csv': {expected}")
+
+
+def test_a_rejected_run_is_not_tried_again(scene: Scene) -> None:
+    csv = scene.source / "archive/Letters/csv/letters.csv"
+    kept = csv.rename(csv.with_suffix(".away"))
+    scene.dispatch()
+    kept.rename(csv)
+    assert errors_of(scene)
+
+
+def test_hundreds_of_mistakes_are_cut(scene: Scene) -> None:
+    scene.tasks.bodies["task.json"] = task_body(**{f"field{number}": 1 for number in range(500)})
+    errors = errors_of(scene)
+    assert len(errors) == 101
+    assert errors[-1] == "… and 400 more"
+
+
+def test_queued_rows_alone_are_sent(scene: Scene) -> None:
+    run = scene.dispatch()
+    assert {page.state for page in scene.ledger.pages(run.run_id)} == {PageState.QUEUED}

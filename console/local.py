@@ -18,6 +18,8 @@ from pipeline.run import Page, PageState, Run
 
 DEFAULT_WORKERS = 2
 IDLE_SECONDS = 2
+LEASE_SECONDS = 30
+"""So long a page waits when its worker was killed."""
 TASK_KEY = "task.json"
 
 
@@ -59,6 +61,7 @@ def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
         DEST_STORE: local.dest.resolve().as_uri(),
         "TILEPOOL_PROCESSES": str(max(1, cores // workers)),
         "TILEPOOL_IDLE_SECONDS": str(IDLE_SECONDS),
+        "TILEPOOL_LEASE_SECONDS": str(LEASE_SECONDS),
     }
     logs = Path(tempfile.mkdtemp(prefix="tilepool-logs-"))
     with embedded_cloud(environment, logs) as cloud:

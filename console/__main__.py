@@ -39,7 +39,7 @@ def demo(dest: Path) -> None:
     """Draw a small sample collection and run the whole pipeline on it."""
     from console.sample import draw_sample
 
-    _guarded(lambda: draw_sample(dest / "source"))
+    _guarded(lambda: _draw(draw_sample, dest / "source"))
     task = dest / "source" / "task.json"
     code = _run(task, dest / "source", dest / "export", workers=2, base_url=None)
     click.echo(f"\nLook at it: tilepool serve {dest / 'export'}")
@@ -69,6 +69,14 @@ def serve(folder: Path, port: int) -> None:
     from console.serve import serve_folder
 
     _guarded(lambda: serve_folder(folder, port, click.echo))
+
+
+def _draw(draw: Callable[[Path], None], folder: Path) -> None:
+    try:
+        draw(folder)
+    except OSError as error:
+        reason = f"--dest: {folder} cannot be written: {error.strerror}"
+        raise ConsoleError(reason, ExitCode.USAGE) from error
 
 
 def _run(

@@ -80,7 +80,7 @@ def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:
     """
     try:
         task = json.loads(local.task.decode("utf-8-sig"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return local.task, DEFAULT_WORKERS
     if not isinstance(task, dict):
         return local.task, DEFAULT_WORKERS

@@ -59,7 +59,7 @@ def describe(folder: Path, url: str) -> Iterator[str]:
     collections = sorted(_find(folder, COLLECTION_FILE))
     manifests = sorted(_find(folder, MANIFEST_FILE))
     for path in [*collections, *islice(manifests, MAX_SHOWN)]:
-        yield f"  {url}/{quote(path.relative_to(folder).as_posix())}"
+        yield f"  {url}{_path(path, folder)}"
     if len(manifests) > MAX_SHOWN:
         yield f"  … and {len(manifests) - MAX_SHOWN} more manifests"
     if not collections and not manifests:
@@ -84,10 +84,14 @@ def _base(collection: Path, folder: Path) -> str:
     """Return the address of the folder's root, by a collection's own id."""
     try:
         identifier = str(json.loads(collection.read_bytes())["id"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    path = "/" + quote(collection.relative_to(folder).as_posix())
-    return identifier.removesuffix(path)
+    return identifier.removesuffix(_path(collection, folder))
+
+
+def _path(file: Path, folder: Path) -> str:
+    """Return a file's path in URLs, also where its name is not Unicode."""
+    return quote(b"/" + os.fsencode(file.relative_to(folder).as_posix()))
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -104,6 +108,10 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def translate_path(self, path: str) -> str:
+        # No file's name has a NUL, and open() would raise.
+        return super().translate_path(path).replace("\0", "\ufffd")
 
     def list_directory(self, path: object) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "No such file")

@@ -15,7 +15,7 @@ from natsort import natsorted
 from manifest_builder.manifest import (
     build_collection,
     build_manifest,
-    parse_manifest,
+    parse_entry,
     refer,
     to_json,
 )
@@ -34,6 +34,7 @@ from pipeline.storage import (
 
 MAX_NAMED = 100
 """Names of one kind that a summary lists: the run's row has 400 KB at most."""
+MAX_NAME_CHARACTERS = 200
 MAX_READS = 16
 MAX_COLLECTION_ROUNDS = 10
 
@@ -126,15 +127,15 @@ class Publisher:
         problems: list[str] = []
         with ThreadPoolExecutor(MAX_READS) as readers:
             for item, found in zip(items, readers.map(self._read_manifest, items), strict=True):
-                if isinstance(found, Manifest):
-                    entries[item] = refer(found)
+                if isinstance(found, ManifestRef):
+                    entries[item] = found
                 elif found is not None:
                     problems.append(f"{item!r}: its manifest cannot be read: {found}")
         return entries, problems
 
-    def _read_manifest(self, item: str) -> Manifest | str | None:
+    def _read_manifest(self, item: str) -> ManifestRef | str | None:
         try:
-            return parse_manifest(self.dest.read(self.plan.layout.manifest(item)))
+            return parse_entry(self.dest.read(self.plan.layout.manifest(item)))
         except MissingObject:
             return None
         except ValueError as error:
@@ -168,6 +169,10 @@ class Publisher:
 
 
 def _cut(names: Sequence[str]) -> tuple[str, ...]:
-    if len(names) <= MAX_NAMED:
-        return tuple(names)
-    return (*names[:MAX_NAMED], f"… and {len(names) - MAX_NAMED} more")
+    shown = [
+        name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}…"
+        for name in names[:MAX_NAMED]
+    ]
+    if len(names) > MAX_NAMED:
+        shown.append(f"… and {len(names) - MAX_NAMED} more")
+    return tuple(shown)

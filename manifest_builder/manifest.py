@@ -75,12 +75,27 @@ def to_json(document: Manifest | Collection) -> bytes:
     return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
 
-def parse_manifest(content: bytes) -> Manifest:
-    """Read a published manifest; raises ValueError for anything else."""
-    document = json.loads(content)
-    if not isinstance(document, dict) or document.pop("@context", None) is None:
-        raise ValueError("not a Presentation 3 manifest")
-    return Manifest(**document)
+def parse_entry(content: bytes) -> ManifestRef:
+    """Return a collection's entry for a published manifest.
+
+    Raises ValueError for anything but a Presentation 3 manifest with an id and a label.
+    """
+    try:
+        document = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("not a Presentation 3 manifest: nested too deep") from error
+    if not isinstance(document, dict) or not document.keys() >= {"@context", "type"}:
+        raise ValueError("not a Presentation 3 manifest")  # as for wrong JSON
+    if document["type"] != "Manifest":
+        raise ValueError("not a manifest")
+    if not isinstance(document.get("id"), str) or not isinstance(document.get("label"), dict):
+        raise ValueError("not a Presentation 3 manifest: it has no id or no label")  # noqa: TRY004
+    return ManifestRef(
+        id=document["id"],
+        type="Manifest",
+        label=document["label"],
+        thumbnail=document.get("thumbnail"),
+    )
 
 
 class _Image:

@@ -1,5 +1,6 @@
 """The metadata CSV as rows by item. The only importer of pandas; pure but for that."""
 
+import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from pipeline.layout import nfc
 
 TITLE = "title"
 DESCRIPTION = "description"
-OWN_COLUMNS = {IDENTIFIER, TITLE, DESCRIPTION}
+MAX_CELL_CHARACTERS = 100_000_000
+"""Above csv's own limit, which loses a row with a long transcription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,42 +40,65 @@ def read_catalogue(content: bytes) -> Catalogue:
     file without an `identifier` column.
     """
     check_csv(content)
-    problems: list[str] = []
-
-    def refuse(cells: list[str]) -> None:
-        problems.append(f"CSV row {cells[0]!r}: more cells than there are columns; not used")
-
-    frame = pd.read_csv(
-        io.BytesIO(content),
-        dtype=str,
-        encoding=ENCODING,
-        index_col=False,
-        keep_default_na=False,
-        engine="python",
-        on_bad_lines=refuse,
-    ).fillna("")
-    columns = {column_name(str(column)): str(column) for column in frame.columns}
-    rows: dict[str, Row] = {}
-    for record in frame.to_dict("records"):
-        cells = {str(column): str(value).strip() for column, value in record.items()}
-        identifier = nfc(cells[columns[IDENTIFIER]])
-        if not identifier:
-            problems.append("CSV: a row without an identifier; not used")
-        elif identifier in rows:
-            problems.append(f"CSV row {identifier!r}: given more than once; the first is used")
-        else:
-            rows[identifier] = _row(cells, columns)
+    header, cells, problems = _read_cells(content.decode(ENCODING))
+    names = [column_name(column) for column in header]
+    frame = pd.DataFrame(cells.values(), index=list(cells), columns=range(len(header)), dtype=str)
+    frame = frame.apply(lambda column: column.str.strip())
+    identifiers = frame[names.index(IDENTIFIER)].map(nfc)
+    missing, repeated = identifiers == "", identifiers.duplicated()
+    problems += [f"{_line(line)}: no identifier; not used" for line in frame.index[missing]]
+    problems += [
+        f"{_line(line)}: {identifiers[line]!r} is given more than once; the first is used"
+        for line in frame.index[repeated & ~missing]
+    ]
+    rows = {
+        identifiers[line]: _row(header, names, values)
+        for line, *values in frame[~missing & ~repeated].itertuples(name=None)
+    }
     return Catalogue(rows, tuple(problems))
 
 
-def _row(cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
-    own = {columns[name] for name in OWN_COLUMNS & columns.keys()}
+def _read_cells(text: str) -> tuple[list[str], dict[int, list[str]], list[str]]:
+    """Return the header, the cells of each row by its line, and what was wrong with other rows.
+
+    pandas' own readers drop or shift a row that is longer than the header without a word.
+    """
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    cells: dict[int, list[str]] = {}
+    problems: list[str] = []
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return header, cells, problems
+        except csv.Error as error:
+            problems.append(f"{_line(line)}: {error}; from here on nothing is used")
+            return header, cells, problems
+        if not header:
+            header = row
+        elif any(cell.strip() for cell in row[len(header) :]):
+            problems.append(
+                f"{_line(line)}: {row[0]!r} has more cells than there are columns; not used"
+            )
+        elif any(cell.strip() for cell in row):
+            cells[line] = [*row, *[""] * len(header)][: len(header)]
+
+
+def _row(header: list[str], names: list[str], values: list[str]) -> Row:
+    own = {name: names.index(name) for name in (IDENTIFIER, TITLE, DESCRIPTION) if name in names}
     return Row(
-        title=cells.get(columns.get(TITLE, ""), ""),
-        description=cells.get(columns.get(DESCRIPTION, ""), ""),
+        title=values[own[TITLE]] if TITLE in own else "",
+        description=values[own[DESCRIPTION]] if DESCRIPTION in own else "",
         metadata=tuple(
-            (column.strip(), value)
-            for column, value in cells.items()
-            if value and column not in own
+            (label.strip(), value)
+            for position, (label, value) in enumerate(zip(header, values, strict=True))
+            if value and label.strip() and position not in own.values()
         ),
     )
+
+
+def _line(number: int) -> str:
+    return f"CSV line {number}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import BadTask
 from pipeline.geometry import FULL_MAX_PX, JPEG_MAX_PX, LISTED_SIZE_MAX_PX, TILE_SIZE_PX
@@ -110,12 +110,15 @@ def _address(value: str) -> str | None:
         return expected
     if not _is_host(host) or not URL_PATH.fullmatch(parts.path) or port == 0 or value[-1] in "?#":
         return f"{expected}, then a host and perhaps a path in ASCII"
+    if any(unquote(part) in (".", "..") for part in parts.path.split("/")):
+        return f"{expected}, without '.' or '..' in its path"
     return None
 
 
 def _is_host(host: str) -> bool:
     try:
-        return bool(HOST_NAME.fullmatch(host) or ip_address(host))
+        # Other spellings of an IPv6 address would be rewritten by libraries.
+        return bool(HOST_NAME.fullmatch(host)) or str(ip_address(host)) == host
     except ValueError:
         return False
 

@@ -45,6 +45,8 @@ def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event)
     """Start everything, say where, and wait for the stop."""
     with CloudServer() as server:
         environment = child_environment(os.environ, server.url)
+        # boto3 reads this process's own: nothing of the user's AWS settings may stay.
+        os.environ.clear()
         os.environ.update(environment)
         queues = create_resources()
         environment |= {

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/batch/latest/APIReference/
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,8 @@ ATTEMPTS = 3
 STOP_SECONDS = 30
 """Batch kills a job so long after SIGTERM (ECS_CONTAINER_STOP_TIMEOUT)."""
 MILLISECONDS = 1000
+JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+ENDED = ("SUCCEEDED", "FAILED")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -47,6 +50,7 @@ class Job:
     created: float = field(default_factory=time.time)
     process: "subprocess.Popen[bytes] | None" = None
     terminated: bool = False
+    killer: threading.Timer | None = None
 
 
 class LocalBatch:
@@ -64,6 +68,8 @@ class LocalBatch:
 
         Whoever reaches the port must not get to run more than tilepool.
         """
+        if not JOB_NAME.fullmatch(name):
+            raise ValueError(f"expected a job name of letters, digits, - and _, not {name!r}")
         if len(command) != 1 or command[0] not in COMMANDS:
             raise ValueError(f"expected one of the commands {', '.join(COMMANDS)}")
         if not all(variable.startswith("TILEPOOL_") for variable in environment):
@@ -88,12 +94,14 @@ class LocalBatch:
     def terminate(self, job: Job, reason: str) -> None:
         """Stop a job as Batch does: SIGTERM now, SIGKILL after STOP_SECONDS."""
         with self._lock:
+            if job.status in ENDED or job.terminated:
+                return
             job.terminated, job.reason = True, reason
             if job.process is not None and job.process.poll() is None:
                 job.process.terminate()
-                killer = threading.Timer(STOP_SECONDS, _kill_session, [job.process])
-                killer.daemon = True
-                killer.start()
+                job.killer = threading.Timer(STOP_SECONDS, _kill_session, [job.process])
+                job.killer.daemon = True
+                job.killer.start()
 
     def close(self) -> None:
         """Terminate every job and wait for it."""
@@ -103,11 +111,16 @@ class LocalBatch:
             thread.join(STOP_SECONDS + 1)
 
     def _run(self, job: Job) -> None:
-        exit_code = 1
-        while exit_code != 0 and job.attempts < ATTEMPTS and not job.terminated:
-            exit_code = self._run_once(job)
-        job.status = "SUCCEEDED" if exit_code == 0 else "FAILED"
-        job.reason = job.reason or ("" if exit_code == 0 else f"exit code {exit_code}")
+        fault = "not started"
+        while fault and job.attempts < ATTEMPTS and not job.terminated:
+            job.attempts += 1
+            try:
+                exit_code = self._run_once(job)
+                fault = f"exit code {exit_code}" if exit_code else ""
+            except (OSError, ValueError) as error:
+                fault = f"the process could not be started: {error}"
+        job.reason = job.reason or fault
+        job.status = "FAILED" if job.terminated or fault else "SUCCEEDED"
 
     def _run_once(self, job: Job) -> int:
         with job.log.open("ab") as log:
@@ -122,8 +135,10 @@ class LocalBatch:
                     stderr=log,
                     start_new_session=True,
                 )
-                job.status, job.attempts = "RUNNING", job.attempts + 1
+                job.status = "RUNNING"
             exit_code = job.process.wait()
+            if job.killer is not None:
+                job.killer.cancel()
         # As a container's end does: whatever the process left behind goes with it.
         _kill_session(job.process)
         return exit_code
@@ -159,9 +174,10 @@ class BatchService:
         operation = self._operations.get(request.path)
         if operation is None:
             raise NotFound
+        call = request.get_json(force=True)
         try:
-            return Response(json.dumps(operation(request.get_json(force=True))), 200, JSON)
-        except (KeyError, ValueError) as error:
+            return Response(json.dumps(operation(dict(call))), 200, JSON)
+        except (KeyError, TypeError, ValueError) as error:
             headers = {**JSON, "x-amzn-ErrorType": "ClientException"}
             return Response(json.dumps({"message": str(error)}), 400, headers)
 

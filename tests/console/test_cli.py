@@ -106,7 +106,6 @@ def test_a_dest_below_a_file_is_a_usage_error_of_one_line(task: str, tmp_path: P
     assert result.output.count("\n") == 1
 
 
-@pytest.mark.xfail(reason="__main__.py: draw_sample's OSError is not translated")
 def test_a_demo_that_cannot_write_ends_with_one_line(task: str) -> None:
     result = invoke("demo", "--dest", f"{task}/demo")
     assert result.exit_code == 2

@@ -451,15 +451,12 @@ def test_variables_that_are_not_ours_are_refused(batch: LocalBatch, name: str) -
     assert batch.jobs() == []
 
 
-@pytest.mark.xfail(reason="batch.py: a job's name is part of its log's path, and not checked")
 def test_a_job_name_that_batch_refuses_is_refused(batch: LocalBatch, stages: Stages) -> None:
     stages.script("worker", "")
     with pytest.raises(ValueError, match="name"):
         batch.submit("../outside", ["worker"], {})
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.xfail(reason="batch.py: a process that cannot be started leaves its job SUBMITTED")
 def test_a_job_that_cannot_be_started_fails(batch: LocalBatch, stages: Stages) -> None:
     stages.script("worker", "")
     job = ended(batch, batch.submit("job", ["worker"], {"TILEPOOL_RUN_ID": "x" * 3_000_000}))
@@ -596,7 +593,6 @@ def test_it_ends_with_its_parent_and_takes_its_jobs_along(
             assert line.recv(1) == b""
 
 
-@pytest.mark.xfail(reason="cloud/__main__.py: the user's AWS_ settings stay in its environment")
 @pytest.mark.parametrize(
     "setting",
     [

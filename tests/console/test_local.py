@@ -86,7 +86,6 @@ def test_what_is_no_task_is_uploaded_as_it_is(body: bytes) -> None:
     assert prepare_task(local(body, base_url="http://127.0.0.1:9"), 4) == (body, DEFAULT_WORKERS)
 
 
-@pytest.mark.xfail(reason="local.py: RecursionError is no ValueError", raises=RecursionError)
 def test_a_nest_that_json_cannot_read_is_uploaded_as_it_is() -> None:
     body = b"[" * 200_000
     assert prepare_task(local(body), 4) == (body, DEFAULT_WORKERS)

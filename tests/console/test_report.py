@@ -109,7 +109,6 @@ def test_names_are_shown_as_they_are(name: str) -> None:
     assert lines[-1] == f"  no CSV row {name}"
 
 
-@pytest.mark.xfail(reason="report.py: rich replaces emoji codes unless told emoji=False")
 def test_a_name_between_colons_is_no_emoji() -> None:
     _, lines = reported(ended(summary=replace(SUMMARY, without_row=("letters:book:3",))))
     assert lines[-1] == "  no CSV row letters:book:3"

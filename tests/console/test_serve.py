@@ -162,7 +162,6 @@ def test_an_absolute_path_is_one_inside_the_folder(host: Host) -> None:
     assert answer.status == 404
 
 
-@pytest.mark.xfail(reason="serve.py: open() raises ValueError for a NUL; no answer is sent")
 def test_a_path_that_no_file_can_have_is_not_found(host: Host) -> None:
     assert host.ask("/c/%00").status == 404
 
@@ -254,7 +253,6 @@ def test_an_item_may_be_called_tiles(tmp_path: Path) -> None:
     assert list(describe(tmp_path, URL)) == [f"  {URL}/c/tiles/manifest.json"]
 
 
-@pytest.mark.xfail(reason="serve.py: quote() refuses a name that is not Unicode")
 def test_a_name_that_is_not_unicode_breaks_nothing(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/b\xff"
     try:

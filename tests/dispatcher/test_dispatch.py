@@ -17,7 +17,7 @@ from tests.fakes import MemoryJobs, MemoryLedger, MemoryQueue, MemoryTaskFiles
 PAGES = 5
 
 
-class Cut(Exception):  # noqa: N818  # it stands for the Lambda's sudden end
+class Cut(Exception):
     """The Lambda is killed here."""
 
 
@@ -158,7 +158,7 @@ def test_cut_off_while_sending_it_sends_again_and_the_ledger_absorbs_it(scene: S
     scene.queue.send = first_two  # type: ignore[method-assign]
     with pytest.raises(Cut):
         scene.dispatch()
-    del scene.queue.send  # type: ignore[method-assign]
+    del scene.queue.send
     (tiled, *_) = scene.sent
     assert scene.ledger.settle(done(tiled))
     run = scene.dispatch()
@@ -253,7 +253,7 @@ def test_a_rejected_run_is_not_tried_again(scene: Scene) -> None:
 
 
 def test_hundreds_of_mistakes_are_cut(scene: Scene) -> None:
-    scene.tasks.bodies["task.json"] = task_body(**{f"field{number}": 1 for number in range(500)})
+    scene.tasks.bodies["task.json"] = task_body({f"field{number}": "x" for number in range(500)})
     errors = errors_of(scene)
     assert len(errors) == 101
     assert errors[-1] == "… and 400 more"

@@ -266,7 +266,6 @@ TAKEN_FOR_MANIFESTS = {
 }
 
 
-@pytest.mark.xfail(reason="manifest.py: an id is made up; RecursionError; TypeError")
 @pytest.mark.parametrize("content", TAKEN_FOR_MANIFESTS.values(), ids=TAKEN_FOR_MANIFESTS.keys())
 def test_what_the_reader_takes_for_a_manifest_or_breaks_at_is_named(
     plan: Plan, content: bytes
@@ -352,7 +351,6 @@ def test_as_many_names_as_are_shown_are_not_cut(plan: Plan) -> None:
     assert summary.without_row[-1] == f"item{MAX_NAMED - 1:03}"
 
 
-@pytest.mark.xfail(reason="build.py: names are counted, their length is not")
 def test_a_summary_fits_a_row_of_the_table_whatever_the_csv_holds(plan: Plan) -> None:
     rows = "".join(f"{number}{'x' * 10_000}\n" for number in range(MAX_NAMED))
     write_csv(plan, f"identifier\n{rows}".encode())

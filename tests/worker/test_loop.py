@@ -1,0 +1,164 @@
+"""A slot serves until the queue has stayed empty or a stop, and nothing it meets ends it."""
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.errors import TransientError
+from pipeline.run import Counts, Page, RunState, TiledPage
+from tests.builders import a_message, a_run, new_run_id
+from tests.fakes import SMALL, MemoryJobs, MemoryLedger, MemoryQueue, ScriptedTiler
+from worker.desk import Desk
+from worker.loop import Patience, Slot
+from worker.page import PageWork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Scene:
+    """A slot on a queue with the pages of one run."""
+
+    def __init__(self, pages: int, *, lease_seconds: int = 30) -> None:
+        self.ledger, self.jobs, self.tiler = MemoryLedger(), MemoryJobs(), ScriptedTiler()
+        self.queue = MemoryQueue(lease_seconds=lease_seconds)
+        self.run_id = new_run_id()
+        messages = [a_message(self.run_id, page=number) for number in range(1, pages + 1)]
+        rows = [Page(message) for message in messages]
+        self.ledger.open_run(a_run(self.run_id))
+        self.ledger.record_pages(self.run_id, rows)
+        self.ledger.seal(self.run_id, rows)
+        self.ledger.advance(self.run_id, RunState.DISPATCHING, RunState.TILING)
+        self.queue.send(messages)
+        self.stop = threading.Event()
+        desk = Desk(self.ledger, self.jobs, self.tiler)
+        patience = Patience(idle_seconds=0, lease_seconds=lease_seconds)
+        self.slot = Slot(self.queue, desk, patience, self.stop)
+
+
+def test_a_slot_drains_the_queue_and_leaves() -> None:
+    scene = Scene(pages=4)
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(4, 4, 0)
+    assert scene.queue.entries == []
+    assert scene.jobs.finals == [scene.run_id]
+
+
+def test_a_slot_waits_for_messages_in_other_hands_one_lease_long() -> None:
+    scene = Scene(pages=1, lease_seconds=1)
+    taken = scene.queue.receive(0)  # by a worker that dies with it
+    assert taken is not None
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+
+
+def test_after_a_stop_nothing_new_is_begun() -> None:
+    scene = Scene(pages=2)
+    scene.stop.set()
+    scene.slot.run()
+    assert scene.tiler.pages == []
+
+
+def test_a_message_that_arrives_with_the_stop_goes_back_at_once() -> None:
+    scene = Scene(pages=1)
+    receive = scene.queue.receive
+
+    def receive_and_stop(wait_seconds: int) -> object:
+        scene.stop.set()
+        return receive(wait_seconds)
+
+    scene.queue.receive = receive_and_stop  # type: ignore[method-assign,assignment]
+    scene.slot.run()
+    assert scene.tiler.pages == []
+    assert receive(0) is not None
+
+
+def test_a_page_cut_off_by_the_stop_goes_back_at_once_whatever_its_attempt() -> None:
+    scene = Scene(pages=1)
+    scene.queue.entries[0].receives = 4
+
+    def stopped(_work: PageWork) -> TiledPage:
+        scene.stop.set()
+        raise TransientError("the tiling process was stopped")
+
+    scene.tiler.script = stopped
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 0, 0)
+    assert scene.queue.receive(0) is not None
+
+
+def test_a_page_done_as_the_stop_comes_is_recorded() -> None:
+    scene = Scene(pages=2)
+
+    def finished(_work: PageWork) -> TiledPage:
+        scene.stop.set()
+        return SMALL
+
+    scene.tiler.script = finished
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(2, 1, 0)
+    assert len(scene.queue.entries) == 1
+
+
+def test_an_outcome_under_a_lost_lease_is_not_reported() -> None:
+    scene = Scene(pages=1, lease_seconds=1)
+    gone = threading.Event()
+
+    def slow(_work: PageWork) -> TiledPage:
+        scene.queue.entries.clear()  # another worker took it over and completed it
+        gone.wait(2)
+        return SMALL
+
+    scene.tiler.script = slow
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 0, 0)
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "{", "nonsense", '{"version": 1}'])
+def test_a_poisonous_body_costs_only_itself(body: str) -> None:
+    scene = Scene(pages=2)
+    scene.queue.put(body)
+    scene.queue.entries.reverse()
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(2, 2, 0)
+    assert [buried for buried, _ in scene.queue.dead_letters] == [body]
+
+
+@pytest.mark.parametrize("part", ["load_run", "load_page", "settle", "counts", "claim_final_job"])
+def test_a_fault_of_the_ledger_gives_the_message_back(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(pages=1)
+    real: Callable[..., object] = getattr(scene.ledger, part)
+    faults = iter([True])
+
+    def fail_once(*args: object, **kwargs: object) -> object:
+        if next(faults, False):
+            raise ConnectionError("DynamoDB is away")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(scene.ledger, part, fail_once)
+    monkeypatch.setattr("worker.loop.SERVE_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("worker.desk.FIRST_BACKOFF_SECONDS", 0)
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+    assert scene.jobs.finals == [scene.run_id]
+    assert scene.queue.entries == []
+
+
+def test_a_page_longer_than_a_lease_is_tiled_once() -> None:
+    scene = Scene(pages=1, lease_seconds=1)
+    pause = threading.Event()
+
+    def slow(_work: PageWork) -> TiledPage:
+        pause.wait(2.5)
+        return SMALL
+
+    scene.tiler.script = slow
+    other = threading.Thread(target=scene.slot.run)
+    other.start()
+    scene.slot.run()
+    other.join()
+    assert scene.tiler.pages == [("book", 1)]
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)

@@ -1,0 +1,87 @@
+"""The template and the embedded cloud must be the same system."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from console.cloud import resources
+from console.embedded import EmbeddedCloud
+from pipeline import environment
+
+ROOT = Path(__file__).parents[2]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short functions as their arguments."""
+
+
+_Loader.add_multi_constructor(
+    "!",
+    lambda loader, _suffix, node: (
+        loader.construct_scalar(node)
+        if isinstance(node, yaml.ScalarNode)
+        else loader.construct_sequence(node)
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    text = (ROOT / "cfn/template.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)["Resources"]  # noqa: S506  # is a SafeLoader
+    return {name: resource["Properties"] for name, resource in loaded.items()}
+
+
+def test_the_ledger_has_the_same_keys(template: dict[str, Any], cloud: EmbeddedCloud) -> None:
+    dynamodb = cloud.session.client("dynamodb", endpoint_url=cloud.url)
+    table = dynamodb.describe_table(TableName=cloud.table)["Table"]
+    assert table["KeySchema"] == template["Ledger"]["KeySchema"]
+    assert table["AttributeDefinitions"] == template["Ledger"]["AttributeDefinitions"]
+
+
+def test_the_queue_redrives_alike(template: dict[str, Any]) -> None:
+    redrive = template["Pages"]["RedrivePolicy"]
+    assert redrive == {
+        "deadLetterTargetArn": "PagesDead.Arn",
+        "maxReceiveCount": resources.MAX_RECEIVES,
+    }
+    assert template["Pages"]["MessageRetentionPeriod"] == resources.RETENTION_SECONDS
+    retries = template["DispatcherRetries"]["MaximumRetryAttempts"]
+    assert retries + 1 == resources.UPLOAD_ATTEMPTS
+
+
+def test_the_stages_find_their_variables(template: dict[str, Any]) -> None:
+    function = template["Dispatcher"]["Environment"]["Variables"]
+    assert function == {environment.TABLE: "Ledger", environment.QUEUE_URL: "Pages"}
+    job = template["JobDefinition"]["ContainerProperties"]["Environment"]
+    names = {entry["Name"]: entry["Value"] for entry in job}
+    assert names[environment.TABLE] == "Ledger"
+    assert names[environment.QUEUE_URL] == "Pages"
+    assert names[environment.DEAD_LETTER_QUEUE_URL] == "PagesDead"
+
+
+def test_the_handler_is_where_the_function_looks(template: dict[str, Any]) -> None:
+    module, _, name = template["Dispatcher"]["Handler"].rpartition(".")
+    assert (ROOT / (module.replace(".", "/") + ".py")).read_text().count(f"def {name}(") == 1
+
+
+def test_the_image_runs_a_package_named_by_the_command(template: dict[str, Any]) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert 'ENTRYPOINT ["python", "-m"]\nCMD ["worker"]\n' in dockerfile
+    assert template["JobDefinition"]["ContainerProperties"]["Command"] == ["worker"]
+    for command in ("worker", "manifest_builder"):
+        assert (ROOT / command / "__main__.py").is_file()
+
+
+def test_no_role_may_touch_everything(template: dict[str, Any]) -> None:
+    for name, properties in template.items():
+        policies = [properties, *properties.get("Policies", [])]
+        for policy in policies:
+            for statement in policy.get("PolicyDocument", {}).get("Statement", []):
+                actions = statement["Action"]
+                actions = [actions] if isinstance(actions, str) else actions
+                assert not any("*" in action for action in actions), name
+                if statement["Resource"] == "*":
+                    assert all(action.startswith("batch:Describe") for action in actions), name

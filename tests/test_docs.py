@@ -1,0 +1,96 @@
+"""What README and docs say holds: commands are run, links lead somewhere, examples are good."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from manifest_builder.metadata import read_catalogue
+from pipeline.task import _ENVIRONMENT, _KNOWN, _OPTIONS, parse_task
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMAND = re.compile(r"^\$ (?P<command>.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\((?P<target>[^)#]+)\)")
+TOOL = [sys.executable, "-m", "console"]
+
+
+def commands() -> Iterator[str]:
+    """Yield the commands of all pages, in the order a reader meets them."""
+    for page in PAGES:
+        yield from (found["command"] for found in COMMAND.finditer(page.read_text("utf-8")))
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the demo has been run."""
+    folder = tmp_path_factory.mktemp("reader")
+    demo = subprocess.run([*TOOL, "demo"], cwd=folder, capture_output=True, text=True, check=False)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "7 of 7" in demo.stdout
+    return folder
+
+
+def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    found = re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)
+    assert found == [
+        "python3 -m venv .venv && .venv/bin/pip install '.[local]' && .venv/bin/tilepool demo",
+        "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox",
+    ]
+    assert "grep '^python3 -m venv' README.md" in (ROOT / ".ci/run").read_text("utf-8")
+
+
+def test_every_command_does_what_it_should(workplace: Path) -> None:
+    ran = 0
+    for command in commands():
+        name, *arguments = shlex.split(command)
+        assert name == "tilepool", command
+        if arguments[0] == "serve":
+            serve(workplace, arguments)
+        else:
+            done = subprocess.run(
+                [*TOOL, *arguments], cwd=workplace, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+        ran += 1
+    assert ran >= 3
+
+
+def serve(workplace: Path, arguments: list[str]) -> None:
+    """Start the server, ask for what it says it has, and stop it."""
+    with subprocess.Popen(
+        [*TOOL, *arguments], cwd=workplace, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert "Serving export at http://127.0.0.1:8123" in server.stdout.readline()
+        url = server.stdout.readline().strip()
+        with urlopen(url) as answer:  # noqa: S310  # it is our own server's
+            assert answer.status == 200
+        server.terminate()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for found in LINK.finditer(page.read_text("utf-8")):
+        target = found["target"]
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_the_example_is_a_good_task_with_a_good_csv() -> None:
+    task = parse_task((ROOT / "examples/task.json").read_bytes())
+    assert task.workers == 8
+    catalogue = read_catalogue((ROOT / "examples" / task.csv_name).read_bytes())
+    assert list(catalogue.rows) == ["Letter_001", "Letter_002"]
+    assert catalogue.problems == ()
+
+
+def test_every_field_and_option_of_a_task_is_documented() -> None:
+    page = (ROOT / "docs/task-file.md").read_text("utf-8")
+    for name in (*_ENVIRONMENT, *_OPTIONS, *_KNOWN):
+        assert f"`{name}`" in page, name

@@ -20,7 +20,7 @@ MAX_TRANSACTION_ENTRIES = 100
 MAX_CONFLICTS = 12
 CONFLICT_WAIT_SECONDS = 0.01
 
-UNSEALED = "#state = :dispatching AND recorded = :no"
+UNSEALED = "#state = :dispatching AND #recorded = :no"
 UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
 
 
@@ -121,7 +121,7 @@ class DynamoLedger:
         totals = Counter(page.shard for page in pages)
         sealing = self._update(
             rows.run_key(run_id),
-            UpdateExpression="SET recorded = :yes, #total = :total",
+            UpdateExpression="SET #recorded = :yes, #total = :total",
             ConditionExpression=UNSEALED,
             values={**UNSEALED_VALUES, ":yes": True, ":total": totals.total()},
         )
@@ -135,12 +135,12 @@ class DynamoLedger:
         return self._transact([sealing, *counters])
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
-        is_next = "size(worker_jobs) = :index"
+        is_next = "size(#worker_jobs) = :index"
         return self._transact(
             [
                 self._update(
                     rows.run_key(run_id),
-                    UpdateExpression="SET worker_jobs = list_append(worker_jobs, :job)",
+                    UpdateExpression="SET #worker_jobs = list_append(#worker_jobs, :job)",
                     ConditionExpression=is_next,
                     values={":index": index, ":job": [job_id]},
                 )
@@ -173,7 +173,7 @@ class DynamoLedger:
     def settle(self, page: Page) -> bool:
         outcome = rows.outcome_values(page)
         update = ", ".join(f"#{name} = :{name}" for name in ("state", *outcome))
-        is_queued_here = "#state = :queued AND replays = :replays"
+        is_queued_here = "#state = :queued AND #replays = :replays"
         return self._transact(
             [
                 self._update(
@@ -192,12 +192,12 @@ class DynamoLedger:
         )
 
     def requeue(self, page: Page) -> bool:
-        has_failed_before = "#state = :failed AND replays < :replays"
+        has_failed_before = "#state = :failed AND #replays < :replays"
         return self._transact(
             [
                 self._update(
                     rows.page_key(page),
-                    UpdateExpression="SET #state = :queued, replays = :replays REMOVE reason",
+                    UpdateExpression="SET #state = :queued, #replays = :replays REMOVE #reason",
                     ConditionExpression=has_failed_before,
                     values={
                         ":failed": PageState.FAILED.value,
@@ -224,13 +224,13 @@ class DynamoLedger:
 
     def claim_final_job(self, run_id: str, now: float, stale_before: float) -> bool:
         is_tiling = "#state = :tiling"
-        claim_is_stale = "#state = :building AND final_job = :none AND claimed_at < :stale"
+        claim_is_stale = "#state = :building AND #final_job = :none AND #claimed_at < :stale"
         return self._transact(
             [
                 self._update(
                     rows.run_key(run_id),
                     UpdateExpression=(
-                        "SET #state = :building, claimed_at = :now, final_job = :none"
+                        "SET #state = :building, #claimed_at = :now, #final_job = :none"
                     ),
                     ConditionExpression=f"{is_tiling} OR ({claim_is_stale})",
                     values={
@@ -248,7 +248,7 @@ class DynamoLedger:
         self._client.update_item(
             **self._on(
                 rows.run_key(run_id),
-                UpdateExpression="SET final_job = :job",
+                UpdateExpression="SET #final_job = :job",
                 values={":job": job_id},
             )
         )
@@ -258,7 +258,7 @@ class DynamoLedger:
             [
                 self._update(
                     rows.run_key(run_id),
-                    UpdateExpression="SET #state = :state, summary = :summary",
+                    UpdateExpression="SET #state = :state, #summary = :summary",
                     ConditionExpression="#state = :building",
                     values={
                         ":state": state.value,
@@ -296,7 +296,7 @@ class DynamoLedger:
     def _count(self, page: Page, name: str, change: int) -> dict[str, Any]:
         return self._update(
             rows.count_key(page.message.run_id, page.shard),
-            UpdateExpression=f"ADD {name} :change",
+            UpdateExpression=f"ADD #{name} :change",
             values={":change": change},
         )
 
@@ -327,7 +327,10 @@ class DynamoLedger:
 
 
 def _expressions(values: Mapping[str, Any], **expressions: str) -> dict[str, Any]:
-    """Return the arguments of expressions; `#name` in them stands for the attribute `name`."""
+    """Return the arguments of expressions; `#name` in them stands for the attribute `name`.
+
+    Every name is written so, for DynamoDB reserves hundreds of words.
+    """
     names = {f"#{name}": name for name in re.findall(r"#(\w+)", " ".join(expressions.values()))}
     arguments: dict[str, Any] = {"ExpressionAttributeValues": rows.encode(values), **expressions}
     return arguments | ({"ExpressionAttributeNames": names} if names else {})

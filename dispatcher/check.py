@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dispatcher.expand import Expansion, expand
 from pipeline.batch import Jobs
-from pipeline.csv_header import BadCsv, check_csv
+from pipeline.csv_file import BadCsv, check_csv
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadTask, PermanentError
 from pipeline.storage import MissingObject, Storage, open_storage

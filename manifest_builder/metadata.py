@@ -1,19 +1,16 @@
 """The metadata CSV as rows by item. The only importer of pandas; pure but for that."""
 
 import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.csv_header import ENCODING, IDENTIFIER, check_csv, column_name
+from pipeline.csv_file import IDENTIFIER, check_csv, column_name, csv_reader, decode_csv
 from pipeline.layout import nfc
 
 TITLE = "title"
 DESCRIPTION = "description"
-MAX_CELL_CHARACTERS = 100_000_000
-"""Above csv's own limit, which loses a row with a long transcription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def read_catalogue(content: bytes) -> Catalogue:
     file without an `identifier` column.
     """
     check_csv(content)
-    header, cells, problems = _read_cells(content.decode(ENCODING))
+    header, cells, problems = _read_cells(decode_csv(content))
     names = [column_name(column) for column in header]
     frame = pd.DataFrame(cells.values(), index=list(cells), columns=range(len(header)), dtype=str)
     frame = frame.apply(lambda column: column.str.strip())
@@ -63,8 +60,7 @@ def _read_cells(text: str) -> tuple[list[str], dict[int, list[str]], list[str]]:
 
     pandas' own readers drop or shift a row that is longer than the header without a word.
     """
-    csv.field_size_limit(MAX_CELL_CHARACTERS)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv_reader(text)
     header: list[str] = []
     cells: dict[int, list[str]] = {}
     problems: list[str] = []

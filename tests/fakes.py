@@ -21,6 +21,7 @@ from pipeline.run import (
     TiledPage,
     Upload,
 )
+from worker.inbox import Depth
 from worker.page import PageWork
 
 POLL_SECONDS = 0.01
@@ -190,8 +191,9 @@ class MemoryQueue:
                 return None
             threading.Event().wait(POLL_SECONDS)
 
-    def in_flight(self) -> int:
-        return sum(entry.visible_at > self.now() for entry in self.entries)
+    def depth(self) -> Depth:
+        in_flight = sum(entry.visible_at > self.now() for entry in self.entries)
+        return Depth(len(self.entries) - in_flight, in_flight)
 
     def held(self, handle: str) -> _Entry:
         for entry in self.entries:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from console.embedded import EmbeddedCloud
 from dispatcher.outbox import SqsOutbox
 from pipeline.message import Message
-from worker.inbox import Delivery, SqsInbox
+from worker.inbox import Delivery, Depth, SqsInbox
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -33,8 +33,8 @@ class SqsQueue:
     def receive(self, wait_seconds: int) -> Delivery | None:
         return self.inbox.receive(wait_seconds)
 
-    def in_flight(self) -> int:
-        return self.inbox.in_flight()
+    def depth(self) -> Depth:
+        return self.inbox.depth()
 
     def send(self, messages: Iterable[Message]) -> int:
         return SqsOutbox(self.client, self.url).send(messages)

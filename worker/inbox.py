@@ -6,7 +6,7 @@ Receipt handles never leave this module.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -56,14 +56,21 @@ class Delivery(Protocol):
         """Put a body into the dead-letter queue; the message itself stays in hand."""
 
 
+class Depth(NamedTuple):
+    """About how many messages wait, and how many are in anybody's hand or released for later."""
+
+    waiting: int
+    in_flight: int
+
+
 class Inbox(Protocol):
     """What the worker asks of the queue."""
 
     def receive(self, wait_seconds: int) -> Delivery | None:
         """Return the next message, waiting for one; None where there is none."""
 
-    def in_flight(self) -> int:
-        """Return about how many messages are in anybody's hand."""
+    def depth(self) -> Depth:
+        """Return about how many messages there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +155,13 @@ class SqsInbox:
             return SqsDelivery(self._client, self._queue_url, self._dead_letter_queue_url, message)
         return None
 
-    def in_flight(self) -> int:
+    def depth(self) -> Depth:
         answer = self._client.get_queue_attributes(
-            QueueUrl=self._queue_url, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+            QueueUrl=self._queue_url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
-        return int(answer["Attributes"]["ApproximateNumberOfMessagesNotVisible"])
+        attributes = answer["Attributes"]
+        return Depth(
+            int(attributes["ApproximateNumberOfMessages"]),
+            int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        )

@@ -11,11 +11,12 @@ from pipeline.message import Message
 from worker.desk import Desk
 from worker.fate import Again
 from worker.heartbeat import Heartbeat
-from worker.inbox import Delivery, Inbox
+from worker.inbox import Delivery, Depth, Inbox
 
 WAIT_SECONDS = 5
 """One long poll; it bounds how long a stop may take."""
 SERVE_AGAIN_SECONDS = 30
+EMPTY = Depth(0, 0)
 
 log = structlog.get_logger()
 
@@ -24,13 +25,15 @@ log = structlog.get_logger()
 class Patience:
     """Decides when the queue has stayed empty long enough to leave; shared by all slots.
 
-    A message in another worker's hand comes back within one lease if that worker dies. While
-    there are such messages, somebody must wait that much longer.
+    A message in another worker's hand comes back within one lease if that worker dies. So while
+    there are such messages, somebody must stay until nothing has moved for that long.
     """
 
     idle_seconds: int
     lease_seconds: int
     last_seen: float = field(default_factory=time.monotonic)
+    last_moved: float = field(default_factory=time.monotonic)
+    depth: Depth = EMPTY
 
     def renew(self) -> None:
         """Note that there was a message."""
@@ -38,10 +41,13 @@ class Patience:
 
     def is_over(self, inbox: Inbox) -> bool:
         """Tell whether a slot that found nothing may leave."""
-        quiet = time.monotonic() - self.last_seen
-        if quiet < self.idle_seconds:
+        now, depth = time.monotonic(), inbox.depth()
+        if depth != self.depth:
+            self.last_moved, self.depth = now, depth
+        if now - self.last_seen < self.idle_seconds:
             return False
-        return quiet >= self.idle_seconds + self.lease_seconds or not inbox.in_flight()
+        still = now - max(self.last_seen, self.last_moved)
+        return depth == EMPTY or still >= self.idle_seconds + self.lease_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 import pyvips
 
 from console.sample import BOOK, BOOK_PAGES, BOOK_SIZE, ITEMS, MAP, draw_sample
-from pipeline.csv_header import check_csv
+from pipeline.csv_file import check_csv
 from pipeline.task import parse_task
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from manifest_builder.metadata import Catalogue, Row, read_catalogue
-from pipeline.csv_header import BadCsv
+from pipeline.csv_file import BadCsv
 
 BOM = b"\xef\xbb\xbf"
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 # Each of these modules adds its own leaves to the tree.
-import pipeline.csv_header
+import pipeline.csv_file
 import pipeline.environment
 import pipeline.storage
 from pipeline.errors import (
@@ -17,7 +17,7 @@ from pipeline.errors import (
     TransientError,
 )
 
-assert pipeline.csv_header
+assert pipeline.csv_file
 assert pipeline.environment
 assert pipeline.storage
 

@@ -45,7 +45,7 @@ def test_a_message_in_hand_is_in_nobody_elses(queue: Queue) -> None:
     queue.put("one")
     assert queue.receive(0) is not None
     assert queue.receive(0) is None
-    assert queue.in_flight() == 1
+    assert queue.depth() == (0, 1)
 
 
 def test_a_completed_message_never_comes_back(queue: Queue) -> None:
@@ -55,7 +55,7 @@ def test_a_completed_message_never_comes_back(queue: Queue) -> None:
     delivery.complete()
     lapse()
     assert queue.receive(0) is None
-    assert queue.in_flight() == 0
+    assert queue.depth() == (0, 0)
 
 
 def test_a_forgotten_message_comes_back_after_its_lease(queue: Queue) -> None:
@@ -80,7 +80,7 @@ def test_a_message_released_for_later_comes_back_later(queue: Queue) -> None:
     assert delivery is not None
     delivery.release(1)
     assert queue.receive(0) is None
-    assert queue.in_flight() == 1
+    assert queue.depth() == (0, 1)
     assert queue.receive(3) is not None
 
 

@@ -1,6 +1,7 @@
 """A slot serves until the queue has stayed empty or a stop, and nothing it meets ends it."""
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -161,4 +162,38 @@ def test_a_page_longer_than_a_lease_is_tiled_once() -> None:
     scene.slot.run()
     other.join()
     assert scene.tiler.pages == [("book", 1)]
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+
+
+def test_a_message_that_comes_back_between_two_looks_is_not_left_behind() -> None:
+    # The killed worker's message is no longer in flight, and was not yet there when last asked.
+    scene = Scene(pages=1)
+    receive, answers = scene.queue.receive, iter([True, True])
+
+    def sees_nothing_at_first(wait_seconds: int) -> object:
+        return None if next(answers, False) else receive(wait_seconds)
+
+    scene.queue.receive = sees_nothing_at_first  # type: ignore[method-assign,assignment]
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+
+
+def test_a_message_taken_later_by_a_worker_that_dies_is_waited_for_as_long() -> None:
+    scene = Scene(pages=1, lease_seconds=2)
+    taken = threading.Timer(1.5, scene.queue.receive, [0])
+    scene.queue.entries[0].visible_at = time.monotonic() + 1.2
+    receive = scene.queue.receive
+    blind_until = time.monotonic() + 2.5
+
+    def blind_at_first(wait_seconds: int) -> object:
+        if time.monotonic() < blind_until:
+            threading.Event().wait(0.1)
+            return None
+        return receive(wait_seconds)
+
+    taken.start()
+    patience = scene.slot.patience
+    slot = Slot(scene.queue, scene.slot.desk, patience, scene.stop)
+    scene.queue.receive = blind_at_first  # type: ignore[method-assign,assignment]
+    slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.csv_header import BadCsv, check_csv, column_name
+from pipeline.csv_file import BadCsv, check_csv, column_name
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,28 @@ def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
         "TILEPOOL_IDLE_SECONDS": str(IDLE_SECONDS),
         "TILEPOOL_LEASE_SECONDS": str(LEASE_SECONDS),
     }
-    logs = Path(tempfile.mkdtemp(prefix="tilepool-logs-"))
-    with embedded_cloud(environment, logs) as cloud:
+    with _logs() as logs, embedded_cloud(environment, logs) as cloud:
         cloud.upload_task(TASK_KEY, body)
         for look in follow_run(cloud, TASK_KEY):
             watch(look)
         failures = tuple(_failures(cloud.ledger.pages(look.run.run_id, PageState.FAILED)))
+        # What the embedded cloud takes to stop is no part of the run.
+        seconds = time.monotonic() - started
+    return Result(look.run, failures, seconds)
+
+
+@contextmanager
+def _logs() -> Iterator[Path]:
+    """Make a folder for logs; it stays only where an error names it."""
+    logs = Path(tempfile.mkdtemp(prefix="tilepool-logs-"))
+    try:
+        yield logs
+    except ConsoleError:
+        raise
+    except BaseException:
+        shutil.rmtree(logs)
+        raise
     shutil.rmtree(logs)
-    return Result(look.run, failures, time.monotonic() - started)
 
 
 def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from console.cloud.child_environment import REGION
@@ -29,6 +30,7 @@ class EmbeddedCloud:
 
     process: "subprocess.Popen[str]"
     session: boto3.Session
+    access_key: str
     url: str
     bucket: str
     table: str
@@ -99,12 +101,25 @@ def _connect(
         raise ConsoleError(f"the embedded cloud did not start; see {logs / 'cloud.log'}") from error
     return EmbeddedCloud(
         process=process,
-        session=boto3.Session("embedded", "embedded", region_name=REGION),
+        session=_session(ready["access_key"]),
+        access_key=ready["access_key"],
         url=ready["url"],
         bucket=ready["bucket"],
         table=ready["table"],
         failed_uploads_queue=ready["failed_uploads"],
         logs=logs,
+    )
+
+
+def _session(access_key: str) -> boto3.Session:
+    """Return a session that knows the embedded cloud, and nothing of the user's AWS settings."""
+    unset = (None, None, None, None)
+    settings = {"profile": unset, "config_file": unset, "credentials_file": unset}
+    return boto3.Session(
+        access_key,
+        access_key,
+        region_name=REGION,
+        botocore_session=botocore.session.Session(session_vars=settings),
     )
 
 

@@ -55,6 +55,8 @@ def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
     except OSError as error:
         reason = f"--dest: {local.dest} cannot be made a folder: {error.strerror}"
         raise ConsoleError(reason, ExitCode.USAGE) from error
+    if not os.access(local.dest, os.W_OK | os.X_OK):
+        raise ConsoleError(f"--dest: {local.dest} cannot be written to", ExitCode.USAGE)
     cores = os.cpu_count() or 1
     body, workers = prepare_task(local, cores)
     environment = {
@@ -112,9 +114,13 @@ def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:
 
 
 def _replace_dest_url(entries: Any, base_url: str) -> None:
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and entry.get("name") == "DEST_URL":
-            entry["value"] = base_url
+    if not isinstance(entries, list):
+        return
+    given = [e for e in entries if isinstance(e, dict) and e.get("name") == "DEST_URL"]
+    for entry in given:
+        entry["value"] = base_url
+    if not given:
+        entries.append({"name": "DEST_URL", "value": base_url})
 
 
 def _failures(pages: Iterable[Page]) -> list[Page]:

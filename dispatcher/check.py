@@ -36,6 +36,11 @@ def check_task(run_id: str, task: Task, stores: Stores, jobs: Jobs) -> Expansion
     expansion = Expansion((), 0, ())
     source = _reach(stores.source, f"AWS_SRC_BUCKET: {task.source_bucket!r}", errors)
     _reach(stores.dest, f"AWS_DEST_BUCKET: {task.dest_bucket!r}", errors)
+    export = f"{stores.dest.rstrip('/')}/{task.layout.prefix}/"
+    if export.startswith(f"{stores.source.rstrip('/')}/{task.access_dir}/"):
+        errors.append(
+            "DEST_PREFIX: expected an export outside ACCESS_DIR: its tiles are images too"
+        )
     if source is not None:
         errors += _csv_errors(source, task)
         try:

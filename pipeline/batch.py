@@ -48,7 +48,9 @@ class BatchJobs:
         if ":" in definition:
             answer = self._client.describe_job_definitions(jobDefinitions=[definition])
         else:
-            answer = self._client.describe_job_definitions(jobDefinitionName=definition)
+            answer = self._client.describe_job_definitions(
+                jobDefinitionName=definition, status="ACTIVE"
+            )
         if not any(found["status"] == "ACTIVE" for found in answer["jobDefinitions"]):
             problems.append(f"jobDefinition: expected an active job definition, not {definition!r}")
         return problems

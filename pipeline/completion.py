@@ -32,9 +32,9 @@ def complete_run(run_id: str, ledger: Ledger, jobs: Jobs, shard: int | None = No
     With `shard`, the whole run is counted only if that shard is complete: of all workers only
     those that end a shard read all counters. May run any number of times.
     """
-    if shard is not None and ledger.counts(run_id, shard).pending:
+    if shard is not None and ledger.counts(run_id, shard).pending > 0:
         return Completion.PENDING
-    if ledger.counts(run_id).pending:
+    if ledger.counts(run_id).pending > 0:
         return Completion.PENDING
     now = time.time()
     claimed = ledger.claim_final_job(run_id, now, now - CLAIM_SECONDS)

@@ -61,7 +61,10 @@ class Ledger(Protocol):
         """Record a queued page as done or failed and count it; tell whether it was queued."""
 
     def requeue(self, page: Page) -> bool:
-        """Take back a failure whose message was replayed; tell whether there was one."""
+        """Take back a failure whose message was replayed, and reopen its run.
+
+        Tell whether there was one, in a run that is tiling or done with failures.
+        """
 
     def counts(self, run_id: str, shard: int | None = None) -> Counts:
         """Return how many pages stand where, in a run or in one of its shards."""
@@ -206,6 +209,15 @@ class DynamoLedger:
                     },
                 ),
                 self._count(page, PageState.FAILED.value, -1),
+                self._update(
+                    rows.run_key(page.message.run_id),
+                    UpdateExpression="SET #state = :tiling",
+                    ConditionExpression="#state = :tiling OR #state = :done_with_failures",
+                    values={
+                        ":tiling": RunState.TILING.value,
+                        ":done_with_failures": RunState.DONE_WITH_FAILURES.value,
+                    },
+                ),
             ]
         )
 
@@ -245,12 +257,16 @@ class DynamoLedger:
         )
 
     def note_final_job(self, run_id: str, job_id: str) -> None:
-        self._client.update_item(
-            **self._on(
-                rows.run_key(run_id),
-                UpdateExpression="SET #final_job = :job",
-                values={":job": job_id},
-            )
+        # A transaction too, for a plain write is refused while another's is under way.
+        self._transact(
+            [
+                self._update(
+                    rows.run_key(run_id),
+                    UpdateExpression="SET #final_job = :job",
+                    ConditionExpression="#state = :building",
+                    values={":job": job_id, ":building": RunState.BUILDING.value},
+                )
+            ]
         )
 
     def finish(self, run_id: str, state: RunState, summary: Summary) -> bool:

@@ -5,8 +5,11 @@ Adapter: the only importer of obstore.
 """
 
 import asyncio
+import errno
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -29,9 +32,17 @@ JPEG_TYPE = "image/jpeg"
 CSV_TYPE = "text/csv; charset=utf-8"
 JSON_TYPE = "application/json"
 
+LASTING_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG)
+
 TILE_MAX_AGE_SECONDS = 86_400
 DOCUMENT_MAX_AGE_SECONDS = 60
 
+CREDENTIALS_TTL = timedelta(minutes=10)
+"""botocore renews a role's credentials 15 minutes before they end; asked later, it is too late."""
+
+LASTING_OS_ERROR = re.compile(
+    rf"\(os error ({'|'.join(map(str, LASTING_ERRNOS))})\)|File system loop found"
+)
 MAX_PUTS = 32
 """Uploads one image may have under way: hides the store's latency, bounds the memory."""
 
@@ -156,7 +167,9 @@ def open_storage(url: str) -> Storage:
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
-        return Storage(S3Store(parts.netloc, credential_provider=Boto3CredentialProvider()))
+        return Storage(
+            S3Store(parts.netloc, credential_provider=Boto3CredentialProvider(ttl=CREDENTIALS_TTL))
+        )
     if parts.scheme == "file":
         folder = Path(unquote(parts.path))
         if not folder.is_dir():
@@ -183,6 +196,9 @@ def _translated(key: str) -> Iterator[None]:
         # obstore has no error of its own for a listing of a bucket that is not there.
         if "NoSuchBucket" in str(error):
             raise MissingObject("there is no such bucket") from error
+        # Nor does its local store tell what the system has refused.
+        if LASTING_OS_ERROR.search(str(error)):
+            raise Forbidden(f"{key!r} cannot be used: {_first_line(error)}") from error
         raise TransientError(f"storage: {key!r}: {_first_line(error)}") from error
 
 

@@ -17,7 +17,8 @@ from pipeline.geometry import FULL_MAX_PX, JPEG_MAX_PX, LISTED_SIZE_MAX_PX, TILE
 from pipeline.layout import COLLECTION_FILE, Layout, has_utf8_form, join_key, nfc
 
 MAX_TASK_BYTES = 1_000_000
-MAX_WORKERS = 10_000
+MAX_WORKERS = 1_000
+"""Their ids are kept in the run's row, which has 400 KB at most."""
 MAX_VALUE_BYTES = 1_024
 """The longest key of S3; nothing else in a task is longer."""
 MAX_ECHO_CHARACTERS = 100

@@ -106,6 +106,10 @@ class MemoryLedger:
             return False
         if row.message.replays >= page.message.replays:
             return False
+        run = self._runs[page.message.run_id]
+        if run.state not in (RunState.TILING, RunState.DONE_WITH_FAILURES):
+            return False
+        self._runs[run.run_id] = replace(run, state=RunState.TILING)
         message = replace(row.message, replays=page.message.replays)
         self._pages[page.message.run_id][_key(page)] = Page(message)
         self._count(page, PageState.FAILED, -1)
@@ -127,7 +131,8 @@ class MemoryLedger:
         return True
 
     def note_final_job(self, run_id: str, job_id: str) -> None:
-        self._runs[run_id] = replace(self._runs[run_id], final_job=job_id)
+        if self._runs[run_id].state is RunState.BUILDING:
+            self._runs[run_id] = replace(self._runs[run_id], final_job=job_id)
 
     def finish(self, run_id: str, state: RunState, summary: Summary) -> bool:
         if self._runs[run_id].state is not RunState.BUILDING:

@@ -299,6 +299,23 @@ def test_a_worker_told_to_stop_leaves_in_time_with_its_message_given_back(
         assert int(attributes["ApproximateNumberOfMessages"]) == waiting > 0
 
 
+def test_a_page_that_never_succeeds_fails_at_last_and_the_run_ends(
+    tmp_path: Path, source: Path, dest: Path
+) -> None:
+    write_source(source)
+    # Too large for the time it is given: a transient fault, as good as a process that dies.
+    write_slow_image(source / "archive/Letters/Karte 50%/Access/huge.tif")
+    environment = {**folders(source, dest), "TILEPOOL_PAGE_SECONDS": "1"}
+    with running(tmp_path, environment, task_body(workers=1)) as (cloud, looks):
+        run = end_of(looks)
+        assert run.state is RunState.DONE_WITH_FAILURES
+        assert cloud.ledger.counts(run.run_id) == Counts(13, 12, 1)
+        (row,) = cloud.ledger.pages(run.run_id, PageState.FAILED)
+        assert row.reason == "tiling took longer than 1 s (after 5 attempts)"
+        assert run.summary is not None
+        assert run.summary.withheld == ("Karte 50%",)
+
+
 def write_slow_image(file: Path) -> None:
     """Write an image that takes many seconds to tile."""
     pyvips.Image.black(30_000, 30_000).write_to_file(str(file), compression="deflate")

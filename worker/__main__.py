@@ -13,7 +13,7 @@ from pipeline.batch import BatchJobs
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.ledger import DynamoLedger
 from pipeline.logs import configure_logging
-from worker.desk import Desk
+from worker.desk import MAX_HIDDEN_SECONDS, Desk
 from worker.inbox import SqsInbox
 from worker.loop import Patience, Slot
 from worker.processes import TilerProcesses
@@ -67,7 +67,12 @@ def _slot(
     )
     ledger = DynamoLedger(boto3.client("dynamodb", config=config), environment.text(TABLE))
     desk = Desk(ledger, BatchJobs(boto3.client("batch", config=config)), tiler)
-    return Slot(inbox, desk, Patience(environment.whole(IDLE_SECONDS, 60), lease_seconds), stop)
+    patience = Patience(
+        idle_seconds=environment.whole(IDLE_SECONDS, 60),
+        lease_seconds=lease_seconds,
+        hidden_seconds=max(lease_seconds, MAX_HIDDEN_SECONDS),
+    )
+    return Slot(inbox, desk, patience, stop)
 
 
 def _serve(slot: Slot, count: int, stop: threading.Event) -> None:

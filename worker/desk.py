@@ -13,7 +13,7 @@ from pipeline.completion import CLAIM_SECONDS, Completion, complete_run
 from pipeline.errors import BadMessage, PermanentError, TransientError
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
-from pipeline.run import Page, PageState, Plan, RunState, TiledPage
+from pipeline.run import Page, PageState, Plan, TiledPage
 from worker.fate import Again, Done, Failed, Fate, Known
 from worker.inbox import Delivery
 from worker.page import PageWork
@@ -22,6 +22,8 @@ from worker.processes import Tiler
 MAX_ATTEMPTS = 5
 """Of any kind, also those cut off by a stop; the queue's own redrive comes after these."""
 FIRST_BACKOFF_SECONDS = 5
+MAX_HIDDEN_SECONDS = max(CLAIM_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (MAX_ATTEMPTS - 2))
+"""The longest that a message is given back for later; slots wait that long for it."""
 MAX_REASON_CHARACTERS = 1_000
 
 log = structlog.get_logger()
@@ -51,11 +53,15 @@ class Desk:
     def attempt(self, message: Message, attempt: int) -> Fate:
         """Tile a message's page, unless its outcome is known."""
         try:
-            if not self._is_due(message):
+            state = self._state(message)
+            if state is PageState.FAILED:
                 return Known()
-            if attempt > MAX_ATTEMPTS:
+            if attempt > MAX_ATTEMPTS and state is PageState.QUEUED:
                 return Failed(f"given up: {attempt - 1} attempts ended without a result")
-            return Done(self._tiler.tile(PageWork(message, self._plan(message.run_id))))
+            # A page that is done costs a look at its receipt: a second worker may have died while
+            # it wrote the same page again.
+            tiled = self._tiler.tile(PageWork(message, self._plan(message.run_id)))
+            return Known() if state is PageState.DONE else Done(tiled)
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -94,15 +100,16 @@ class Desk:
             raise BadMessage(f"the ledger knows no run {run_id!r}")
         return run.plan
 
-    def _is_due(self, message: Message) -> bool:
+    def _state(self, message: Message) -> PageState:
+        """Return where a message's page stands, after reopening one that was replayed."""
         page = self._ledger.load_page(Page(message))
         if page is None:
             raise BadMessage("the ledger knows no such page")
         if page.state is PageState.FAILED and message.replays > page.message.replays:
-            self._ledger.requeue(Page(message))
-            self._ledger.advance(message.run_id, RunState.DONE_WITH_FAILURES, RunState.TILING)
-            return True
-        return page.state is PageState.QUEUED
+            if not self._ledger.requeue(Page(message)):
+                raise TransientError("a replayed page waits until its run can be reopened")
+            return PageState.QUEUED
+        return page.state
 
     def _finish(self, message: Message, tiled: TiledPage) -> None:
         first = self._ledger.settle(Page(message, PageState.DONE, tiled))

@@ -25,12 +25,14 @@ log = structlog.get_logger()
 class Patience:
     """Decides when the queue has stayed empty long enough to leave; shared by all slots.
 
-    A message in another worker's hand comes back within one lease if that worker dies. So while
-    there are such messages, somebody must stay until nothing has moved for that long.
+    A message in another worker's hand comes back within one lease if that worker dies, one given
+    back for later when its time has come: after `hidden_seconds` at most. While there are such
+    messages, somebody must stay until nothing has moved for that long.
     """
 
     idle_seconds: int
     lease_seconds: int
+    hidden_seconds: int
     last_seen: float = field(default_factory=time.monotonic)
     last_moved: float = field(default_factory=time.monotonic)
     depth: Depth = EMPTY
@@ -47,7 +49,7 @@ class Patience:
         if now - self.last_seen < self.idle_seconds:
             return False
         still = now - max(self.last_seen, self.last_moved)
-        return depth == EMPTY or still >= self.idle_seconds + self.lease_seconds
+        return depth == EMPTY or still >= self.idle_seconds + self.hidden_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WHITE = 255.0
 WHITE_16 = 65_535.0
 UPRIGHT = 1
+SAMPLES = ("uchar", "ushort")
 
 
 def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
@@ -81,6 +82,8 @@ def _decode(image: pyvips.Image, scratch: Path) -> pyvips.Image:
 
 
 def _normalise(image: pyvips.Image) -> pyvips.Image:
+    if image.format not in SAMPLES:
+        raise BadImage(f"its samples are of the kind {image.format}; expected 8 or 16 bits")
     if image.hasalpha():
         deep = image.interpretation in {"rgb16", "grey16"}
         image = image.flatten(background=[WHITE_16 if deep else WHITE])
@@ -89,7 +92,9 @@ def _normalise(image: pyvips.Image) -> pyvips.Image:
         image = image.icc_transform("srgb", embedded=True, intent="relative", depth=8)
     elif image.interpretation == "cmyk":
         image = image.icc_transform("srgb", input_profile="cmyk", depth=8)
-    return image.colourspace("b-w" if gray else "srgb").cast("uchar")
+    image = image.colourspace("b-w" if gray else "srgb").cast("uchar")
+    # What some scanners add beyond the colours, infrared say, is left out.
+    return image.extract_band(0, n=1 if gray else 3)
 
 
 def _detail(error: pyvips.Error) -> str:

@@ -44,7 +44,7 @@ def _await_end(stop: threading.Event) -> None:
 def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event) -> None:
     """Start everything, say where, and wait for the stop."""
     with CloudServer() as server:
-        environment = child_environment(os.environ, server.url)
+        environment = child_environment(os.environ, server.url, server.access_key)
         # boto3 reads this process's own: nothing of the user's AWS settings may stay.
         os.environ.clear()
         os.environ.update(environment)
@@ -58,11 +58,12 @@ def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event)
         batch = LocalBatch(environment, logs)
         server.mount_batch(BatchService(batch).application)
         trigger = UploadTrigger(
-            boto3.client("sqs"), queues.uploads, environment, logs / "dispatcher.log"
+            boto3.client("sqs"), queues.uploads, environment, logs / "dispatcher.log", stop.set
         )
         trigger.start()
         ready = {
             "url": server.url,
+            "access_key": server.access_key,
             "bucket": BUCKET,
             "table": TABLE,
             "failed_uploads": queues.failed_uploads,

@@ -62,6 +62,7 @@ class LocalBatch:
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._closing = False
 
     def submit(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Job:
         """Start a job; raises ValueError for anything but our own commands and variables.
@@ -78,6 +79,8 @@ class LocalBatch:
         job = Job(job_id, name, command, environment, self._logs / f"{name}-{job_id[:8]}.log")
         thread = threading.Thread(target=self._run, args=[job], name=name, daemon=True)
         with self._lock:
+            if self._closing:
+                raise ValueError("the embedded cloud is stopping")
             self._jobs[job_id] = job
             self._threads.append(thread)
         thread.start()
@@ -104,7 +107,9 @@ class LocalBatch:
                 job.killer.start()
 
     def close(self) -> None:
-        """Terminate every job and wait for it."""
+        """Terminate every job and wait for it; take no more."""
+        with self._lock:
+            self._closing = True
         for job in self.jobs():
             self.terminate(job, "the embedded cloud is stopping")
         for thread in self._threads:

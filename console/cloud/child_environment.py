@@ -6,14 +6,14 @@ from collections.abc import Mapping
 REGION = "us-east-1"
 
 
-def child_environment(parent: Mapping[str, str], url: str) -> dict[str, str]:
+def child_environment(parent: Mapping[str, str], url: str, access_key: str) -> dict[str, str]:
     """Return the parent's variables without its AWS settings, and with the cloud's instead."""
     kept = {
         name: value for name, value in parent.items() if not name.startswith(("AWS_", "TILEPOOL_"))
     }
     return kept | {
-        "AWS_ACCESS_KEY_ID": "embedded",
-        "AWS_SECRET_ACCESS_KEY": "embedded",
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": access_key,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_ENDPOINT_URL": url,

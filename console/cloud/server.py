@@ -1,12 +1,14 @@
 """One HTTP server on 127.0.0.1 for all services: Batch is ours, the rest is moto's."""
 
 import re
+import secrets
 import threading
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import Forbidden
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from console.cloud.moto_patches import patch_moto
@@ -16,14 +18,19 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
-SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
+SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
 class CloudServer:
-    """The server, on a port that was free."""
+    """The server, on a port that was free.
+
+    Any program on this machine, and any page in a browser, could ask; only requests signed with
+    the access key that this cloud made up are answered.
+    """
 
     def __init__(self) -> None:
         patch_moto()
+        self.access_key = secrets.token_hex(16)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._batch: WSGIApplication | None = None
         # moto has no isolation: a transaction that fails would undo its neighbours' writes.
@@ -60,7 +67,9 @@ class CloudServer:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        service = scope["service"] if scope else ""
+        if scope is None or not secrets.compare_digest(scope["key"], self.access_key):
+            return Forbidden()(environ, start_response)
+        service = scope["service"]
         if service == "batch" and self._batch is not None:
             return self._batch(environ, start_response)
         if service == "dynamodb":

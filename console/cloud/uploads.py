@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,18 @@ class UploadTrigger:
     """Invokes the dispatcher for every upload, one after another, until it is closed."""
 
     def __init__(
-        self, client: "SQSClient", queue_url: str, environment: Mapping[str, str], log: Path
+        self,
+        client: "SQSClient",
+        queue_url: str,
+        environment: Mapping[str, str],
+        log: Path,
+        ended: Callable[[], None],
     ) -> None:
         self._client = client
         self._queue_url = queue_url
         self._environment = environment
         self._log = log
+        self._ended = ended
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
 
@@ -43,6 +49,12 @@ class UploadTrigger:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._serve_all()
+        finally:
+            self._ended()
+
+    def _serve_all(self) -> None:
         while not self._closed.is_set():
             answer = self._client.receive_message(
                 QueueUrl=self._queue_url,

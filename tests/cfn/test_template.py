@@ -1,5 +1,8 @@
 """The template and the embedded cloud must be the same system."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,40 @@ def test_the_stages_find_their_variables(template: dict[str, Any]) -> None:
     assert names[environment.TABLE] == "Ledger"
     assert names[environment.QUEUE_URL] == "Pages"
     assert names[environment.DEAD_LETTER_QUEUE_URL] == "PagesDead"
+
+
+def test_a_job_starts_with_the_variables_it_is_given_and_no_others(
+    template: dict[str, Any], cloud: EmbeddedCloud, tmp_path: Path
+) -> None:
+    values = {
+        "AWS::Region": "us-east-1",
+        "Ledger": cloud.table,
+        "Pages": f"{cloud.url}/123456789012/tilepool-pages",
+        "PagesDead": f"{cloud.url}/123456789012/tilepool-pages-dead",
+        "WorkerVcpus": "1",
+    }
+    entries = template["JobDefinition"]["ContainerProperties"]["Environment"]
+    job = {entry["Name"]: values[entry["Value"]] for entry in entries}
+    machine = {  # what ECS and the image give, here for the embedded cloud
+        "AWS_ACCESS_KEY_ID": cloud.access_key,
+        "AWS_SECRET_ACCESS_KEY": cloud.access_key,
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_CONFIG_FILE": os.devnull,
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+    }
+    quickly = {"TILEPOOL_IDLE_SECONDS": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", *template["JobDefinition"]["ContainerProperties"]["Command"]],
+        env={**machine, **job, **quickly},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"event": "worker_stopped"' in done.stderr
 
 
 def test_the_handler_is_where_the_function_looks(template: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -597,10 +599,11 @@ def test_it_ends_with_its_parent_and_takes_its_jobs_along(
     "setting",
     [
         {"AWS_PROFILE": "archive"},
+        {"AWS_PROFILE": "nobody"},
         {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"},
         {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"},
     ],
-    ids=lambda setting: next(iter(setting)),
+    ids=lambda setting: "=".join(next(iter(setting.items()))),
 )
 def test_it_starts_whatever_the_user_has_set_for_aws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: dict[str, str]
@@ -623,11 +626,11 @@ def test_children_have_none_of_the_parents_aws_settings() -> None:
         "TILEPOOL_TABLE": "real",
         "PATH": "/bin",
     }
-    environment = child_environment(parent, "http://127.0.0.1:1")
+    environment = child_environment(parent, "http://127.0.0.1:1", "key")
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "TILEPOOL_TABLE"} & environment.keys()
     assert not [name for name in environment if name.startswith("AWS_ENDPOINT_URL_")]
     assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
-    assert environment["AWS_ACCESS_KEY_ID"] == "embedded"
+    assert environment["AWS_ACCESS_KEY_ID"] == "key"
     assert environment["PATH"] == "/bin"
     assert "real" not in environment.values()
 
@@ -671,3 +674,36 @@ def test_a_sequencer_that_is_there_stays() -> None:
 
 def test_an_event_without_records_is_handed_on() -> None:
     assert upload_event(sent({"Event": "s3:TestEvent"})) == {"Event": "s3:TestEvent"}
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize("key", ["embedded", "", None])
+@pytest.mark.parametrize("service", ["s3", "sqs", "dynamodb", "batch"])
+def test_only_those_who_know_the_clouds_key_are_answered(
+    cloud: EmbeddedCloud, service: str, key: str | None
+) -> None:
+    request = Request(f"{cloud.url}/{cloud.bucket}/task.json", data=b"x", method="PUT")  # noqa: S310
+    if key is not None:
+        scope = f"AWS4-HMAC-SHA256 Credential={key}/20260301/us-east-1/{service}/aws4_request"
+        request.add_header("Authorization", scope)
+    with pytest.raises(HTTPError) as caught:
+        urlopen(request)  # noqa: S310
+    assert caught.value.code == 403
+    caught.value.close()
+
+
+def test_a_browser_is_not_told_that_it_may_ask(cloud: EmbeddedCloud) -> None:
+    request = Request(cloud.url, headers={"Origin": "https://evil.example"}, method="OPTIONS")  # noqa: S310
+    with pytest.raises(HTTPError) as caught:
+        urlopen(request)  # noqa: S310
+    assert caught.value.code == 403
+    assert "Access-Control-Allow-Origin" not in caught.value.headers
+    caught.value.close()
+
+
+def test_a_batch_that_is_closing_takes_no_more_jobs(batch: LocalBatch) -> None:
+    batch.close()
+    with pytest.raises(ValueError, match="stopping"):
+        batch.submit("job", ["worker"], {})

@@ -72,7 +72,7 @@ def test_without_a_base_url_dest_url_stays() -> None:
     assert dest_url(task) == dest_url(task_content())
 
 
-@pytest.mark.parametrize("environment", [None, "text", 1, {"name": "DEST_URL"}, [None, 1, {}, []]])
+@pytest.mark.parametrize("environment", [None, "text", 1, {"name": "DEST_URL"}])
 def test_a_base_url_leaves_a_mistaken_environment_as_it_is(environment: object) -> None:
     body = json.dumps({"environment": environment}).encode()
     task, _ = prepared(body, base_url="http://127.0.0.1:9")
@@ -108,3 +108,11 @@ def test_a_dest_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(ConsoleError, match="--dest") as caught:
         run_locally(wanted, lambda _look: None)
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("entries", [[], [None, 1, {}, []], [{"name": "CSV_NAME", "value": "x"}]])
+def test_a_base_url_takes_the_place_of_a_dest_url_that_is_not_there(entries: list[Any]) -> None:
+    body = json.dumps({"environment": entries}).encode()
+    task, _ = prepared(body, base_url="http://127.0.0.1:9")
+    added = {"name": "DEST_URL", "value": "http://127.0.0.1:9"}
+    assert task["environment"] == [*entries, added]

@@ -1,5 +1,6 @@
 """From an upload to a run under way, cut off anywhere, invoked twice, and with bad tasks."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from dispatcher.dispatch import Dispatcher
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
+from pipeline.errors import TransientError
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
 from pipeline.run import Counts, PageState, Run, RunState, Upload
@@ -262,3 +264,53 @@ def test_hundreds_of_mistakes_are_cut(scene: Scene) -> None:
 def test_queued_rows_alone_are_sent(scene: Scene) -> None:
     run = scene.dispatch()
     assert {page.state for page in scene.ledger.pages(run.run_id)} == {PageState.QUEUED}
+
+
+@pytest.mark.parametrize("step", ["counts", "claim_final_job", "note_final_job"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_cut_off_at_the_end_with_every_page_settled_the_final_job_still_starts(
+    scene: Scene, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle_at_once(messages: Iterable[Message]) -> int:
+        return sum(scene.ledger.settle(done(message)) for message in list(messages))
+
+    scene.queue.send = settle_at_once  # type: ignore[method-assign]
+    real = getattr(scene.ledger, step)
+
+    def cut(*args: object, **kwargs: object) -> object:
+        if when == "after":
+            real(*args, **kwargs)
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.ledger, step, cut)
+        with pytest.raises(Cut):
+            scene.dispatch()
+    monkeypatch.setattr("pipeline.completion.CLAIM_SECONDS", -1)
+    assert scene.dispatch().state is RunState.BUILDING
+    assert set(scene.jobs.finals) == {scene.dispatch().run_id}
+
+
+def test_lambda_is_to_come_back_while_another_holds_the_claim(scene: Scene) -> None:
+    run = scene.dispatch()
+    for message in scene.sent:
+        scene.ledger.settle(done(message))
+    assert scene.ledger.claim_final_job(run.run_id, now=time.time(), stale_before=0)
+    with pytest.raises(TransientError, match="claimed"):
+        scene.dispatch()
+    assert scene.jobs.finals == []
+
+
+def test_an_export_among_the_scans_is_refused(scene: Scene) -> None:
+    scene.dest = scene.source
+    scene.tasks.bodies["task.json"] = task_body({"DEST_PREFIX": "archive/Letters/export"})
+    (error,) = errors_of(scene)
+    assert error.startswith("DEST_PREFIX: expected an export outside ACCESS_DIR")
+
+
+def test_a_folder_that_loops_is_told(scene: Scene) -> None:
+    folder = scene.source / ENVIRONMENT["ACCESS_DIR"]
+    (folder / "loop").symlink_to(folder)
+    (error,) = errors_of(scene)
+    assert error.startswith("ACCESS_DIR: ")
+    assert "loop" in error

@@ -15,8 +15,8 @@ def function(cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> EmbeddedC
     queue = new_sqs_queue(cloud, lease_seconds=30)
     variables = {
         "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": "embedded",
-        "AWS_SECRET_ACCESS_KEY": "embedded",
+        "AWS_ACCESS_KEY_ID": cloud.access_key,
+        "AWS_SECRET_ACCESS_KEY": cloud.access_key,
         "AWS_DEFAULT_REGION": "us-east-1",
         "TILEPOOL_TABLE": cloud.table,
         "TILEPOOL_QUEUE_URL": queue.url,

@@ -181,6 +181,7 @@ def test_outcomes_from_many_threads_are_all_counted_once(ledger: Ledger) -> None
 
 def test_a_replayed_message_takes_its_failure_back_once(ledger: Ledger) -> None:
     (message,) = sealed_run(ledger, 1)
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
     ledger.settle(failed(message))
     again = replace(message, replays=1)
     assert not ledger.requeue(Page(message))
@@ -193,6 +194,7 @@ def test_a_replayed_message_takes_its_failure_back_once(ledger: Ledger) -> None:
 
 def test_a_late_duplicate_of_the_failed_message_does_not_settle_its_replay(ledger: Ledger) -> None:
     (message,) = sealed_run(ledger, 1)
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
     ledger.settle(failed(message))
     ledger.requeue(Page(replace(message, replays=1)))
     assert not ledger.settle(failed(message))
@@ -205,6 +207,25 @@ def test_a_page_that_is_done_is_never_requeued(ledger: Ledger) -> None:
     ledger.settle(done(message))
     assert not ledger.requeue(Page(replace(message, replays=1)))
     assert ledger.counts(message.run_id) == Counts(1, 1, 0)
+
+
+@pytest.mark.parametrize("state", [RunState.BUILDING, RunState.DONE, RunState.DISPATCHING])
+def test_a_run_that_cannot_be_reopened_keeps_its_failures(ledger: Ledger, state: RunState) -> None:
+    (message,) = sealed_run(ledger, 1)
+    ledger.settle(failed(message))
+    ledger.advance(message.run_id, RunState.DISPATCHING, state)
+    assert not ledger.requeue(Page(replace(message, replays=1)))
+    assert ledger.counts(message.run_id) == Counts(1, 0, 1)
+
+
+def test_a_replay_reopens_a_run_that_is_done_with_failures(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    ledger.settle(failed(message))
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.DONE_WITH_FAILURES)
+    assert ledger.requeue(Page(replace(message, replays=1)))
+    run = ledger.load_run(message.run_id)
+    assert run is not None
+    assert run.state is RunState.TILING
 
 
 def test_worker_jobs_are_noted_in_order_each_once(ledger: Ledger) -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from console.embedded import LOCAL, EmbeddedCloud
 from pipeline.errors import PermanentError, TilepoolError, TransientError
-from pipeline.storage import JPEG_TYPE, MAX_PUTS, MissingObject, Storage, open_storage
+from pipeline.storage import (
+    JPEG_TYPE,
+    MAX_PUTS,
+    Forbidden,
+    MissingObject,
+    Storage,
+    open_storage,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -33,8 +40,8 @@ def s3(cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> "Iterator[S3Cli
     """A client of the embedded S3, which obstore finds by the environment as well."""
     variables = {
         "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": "embedded",
-        "AWS_SECRET_ACCESS_KEY": "embedded",
+        "AWS_ACCESS_KEY_ID": cloud.access_key,
+        "AWS_SECRET_ACCESS_KEY": cloud.access_key,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ALLOW_HTTP": "true",
     }
@@ -321,3 +328,12 @@ def test_a_key_on_s3_that_no_folder_could_have_is_told_with_its_folder(
 def test_an_address_of_no_known_store_is_refused(url: str) -> None:
     with pytest.raises(PermanentError, match="expected s3:// or file://"):
         open_storage(url)
+
+
+def test_what_the_system_refuses_is_permanent(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path.as_uri())
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(Forbidden, match="loop"):
+        storage.read("loop")
+    with pytest.raises(Forbidden):
+        storage.write("x" * 300, b"", "text/plain", 0)

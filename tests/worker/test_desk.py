@@ -11,7 +11,7 @@ from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, RunState, TiledPage
 from tests.builders import a_message, a_run, new_run_id
 from tests.fakes import SMALL, MemoryDelivery, MemoryJobs, MemoryLedger, MemoryQueue, ScriptedTiler
-from worker.desk import MAX_ATTEMPTS, Desk
+from worker.desk import MAX_ATTEMPTS, MAX_HIDDEN_SECONDS, Desk
 from worker.fate import Again, Done, Failed, Known
 from worker.page import PageWork
 
@@ -148,13 +148,14 @@ def test_a_message_that_killed_every_worker_is_given_up_without_a_try() -> None:
     assert scene.jobs.finals == [scene.run_id]
 
 
-def test_a_second_delivery_of_a_done_page_does_nothing_but_go_away() -> None:
+def test_a_second_delivery_of_a_done_page_is_looked_at_and_goes_away() -> None:
+    # The look repairs an export that another worker, holding the same message, left half-written.
     scene = Scene(pages=2)
     scene.serve()
     scene.queue.send([scene.messages[0]])
     scene.queue.entries.reverse()
     scene.serve()
-    assert scene.tiler.pages == [("book", 1)]
+    assert scene.tiler.pages == [("book", 1), ("book", 1)]
     assert scene.counts == Counts(2, 1, 0)
     assert len(scene.queue.entries) == 1
 
@@ -267,6 +268,7 @@ def test_fates_are_what_the_tiler_says() -> None:
     assert scene.desk.attempt(message, 1) == Failed("bad")
     scene.tiler.script = raising(TransientError("later"))
     assert scene.desk.attempt(message, 1) == Again("later")
+    scene.tiler.script = lambda _work: SMALL
     scene.ledger.settle(Page(message, PageState.DONE, SMALL))
     assert scene.desk.attempt(message, 1) == Known()
 
@@ -279,3 +281,41 @@ def test_the_runs_row_is_read_once_for_all_its_pages() -> None:
     for _ in range(4):
         scene.serve()
     assert len(reads) == 1
+
+
+def test_a_message_replayed_while_the_run_is_finished_waits_for_the_end() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    scene.tiler.script = lambda _work: SMALL
+    scene.queue.put(scene.queue.dead_letters[0][0])
+    scene.serve()  # the manifest builder is at work
+    assert scene.counts == Counts(1, 0, 1)
+    assert scene.queue.depth() == (0, 1)
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    scene.time += 60
+    scene.serve()
+    assert scene.counts == Counts(1, 1, 0)
+    assert scene.jobs.finals == [scene.run_id] * 2
+
+
+def test_a_page_and_its_run_are_reopened_together() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    assert scene.ledger.requeue(Page(replace(scene.messages[0], replays=1)))
+    run = scene.ledger.load_run(scene.run_id)
+    assert run is not None
+    assert run.state is RunState.TILING
+
+
+def test_nothing_is_given_back_for_longer_than_slots_wait() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(TransientError("throttled"))
+    for _ in range(MAX_ATTEMPTS - 1):
+        scene.serve()
+        given_back = max(entry.visible_at for entry in scene.queue.entries) - scene.time
+        assert 0 < given_back <= MAX_HIDDEN_SECONDS
+        scene.time += given_back
+    assert CLAIM_SECONDS <= MAX_HIDDEN_SECONDS

@@ -34,7 +34,7 @@ class Scene:
         self.queue.send(messages)
         self.stop = threading.Event()
         desk = Desk(self.ledger, self.jobs, self.tiler)
-        patience = Patience(idle_seconds=0, lease_seconds=lease_seconds)
+        patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
         self.slot = Slot(self.queue, desk, patience, self.stop)
 
 

@@ -136,3 +136,18 @@ def test_the_reason_is_this_files_not_an_earlier_ones(tmp_path: Path) -> None:
     with pytest.raises(BadImage) as caught:
         open_pixels(write_truncated(tmp_path / "scan.png"), tmp_path)
     assert "JPEG" not in str(caught.value)
+
+
+def test_bands_beyond_the_colours_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "infrared.tif"
+    extra = textured(40, 30).bandjoin([textured(40, 30)[0], textured(40, 30)[1]])
+    extra.copy(interpretation="srgb").write_to_file(str(file))
+    assert open_pixels(file, tmp_path).bands == 3
+
+
+@pytest.mark.parametrize("kind", ["float", "uint", "int"])
+def test_samples_that_would_come_out_wrong_are_refused(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "measured.tif"
+    textured(40, 30)[0].cast(kind).write_to_file(str(file))
+    with pytest.raises(BadImage, match="expected 8 or 16 bits"):
+        open_pixels(file, tmp_path)

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from console.cloud.child_environment import REGION
 from console.errors import ConsoleError
-from pipeline.ledger import DynamoLedger
+from pipeline.dynamo_ledger import DynamoLedger
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.client import BatchClient

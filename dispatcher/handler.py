@@ -12,8 +12,8 @@ from dispatcher.event import parse_uploads
 from dispatcher.outbox import SqsOutbox
 from dispatcher.tasks import S3TaskFiles
 from pipeline.batch import BatchJobs
+from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.environment import QUEUE_URL, TABLE, Environment
-from pipeline.ledger import DynamoLedger
 from pipeline.logs import configure_logging
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})

@@ -7,8 +7,8 @@ from botocore.config import Config
 from structlog.contextvars import bind_contextvars
 
 from manifest_builder.build import finish_run
+from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.environment import RUN_ID, TABLE, Environment
-from pipeline.ledger import DynamoLedger
 from pipeline.logs import configure_logging
 
 

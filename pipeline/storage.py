@@ -83,22 +83,10 @@ class Storage:
         with _translated(""):
             next(iter(obstore.list(self._store, chunk_size=1)), None)
 
-    def exists(self, key: str) -> bool:
-        """Tell whether there is an object of that key."""
-        try:
-            with _translated(key):
-                obstore.head(self._store, key)
-        except MissingObject:
-            return False
-        return True
-
-    def read(self, key: str, first_bytes: int | None = None) -> bytes:
-        """Return an object's content, or its first bytes; raises MissingObject."""
+    def read(self, key: str) -> bytes:
+        """Return an object's content; raises MissingObject."""
         with _translated(key):
-            answer = obstore.get(self._store, key)
-            if first_bytes is None or answer.meta["size"] <= first_bytes:
-                return bytes(answer.bytes())
-            return bytes(obstore.get_range(self._store, key, start=0, length=first_bytes))
+            return bytes(obstore.get(self._store, key).bytes())
 
     def download(self, key: str, target: Path) -> str:
         """Copy an object to a local file without holding it whole; return its ETag."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from console.embedded import EmbeddedCloud, embedded_cloud
-from pipeline.ledger import DynamoLedger, Ledger
+from pipeline.ledger import Ledger
 from tests.fakes import MemoryLedger, MemoryQueue
 from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
+
+if TYPE_CHECKING:
+    from pipeline.dynamo_ledger import DynamoLedger
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import structlog
 from botocore.config import Config
 
 from pipeline.batch import BatchJobs
+from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
-from pipeline.ledger import DynamoLedger
 from pipeline.logs import configure_logging
 from worker.desk import MAX_HIDDEN_SECONDS, Desk
 from worker.inbox import SqsInbox

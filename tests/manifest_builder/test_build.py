@@ -79,7 +79,8 @@ def manifest_urls(plan: Plan, *items: str) -> list[str]:
 
 
 def has_manifest(plan: Plan, item: str) -> bool:
-    return open_storage(plan.dest_store).exists(plan.layout.manifest(item))
+    folder = Path(unquote(urlsplit(plan.dest_store).path))
+    return (folder / plan.layout.manifest(item)).is_file()
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -12,7 +12,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
 from console.embedded import EmbeddedCloud
-from pipeline.ledger import MAX_CONFLICTS, Ledger, _retry_conflict
+from pipeline.dynamo_ledger import MAX_CONFLICTS, _retry_conflict
+from pipeline.ledger import Ledger
 from pipeline.message import Message
 from pipeline.run import (
     SHARDS,

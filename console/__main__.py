@@ -1,5 +1,7 @@
 """The `tilepool` command. What a subcommand needs is imported when it runs: `--help` is quick."""
 
+import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +44,9 @@ def demo(dest: Path) -> None:
     _guarded(lambda: _draw(draw_sample, dest / "source"))
     task = dest / "source" / "task.json"
     code = _run(task, dest / "source", dest / "export", workers=2, base_url=None)
-    click.echo(f"\nLook at it: tilepool serve {dest / 'export'}")
+    # Without an active environment the command is known by its path alone.
+    command = "tilepool" if shutil.which("tilepool") else sys.argv[0]
+    click.echo(f"\nLook at it: {command} serve {dest / 'export'}")
     sys.exit(code)
 
 
@@ -111,7 +115,8 @@ def _guarded(command: Callable[[], Answer]) -> Answer:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; SIGTERM ends it in order, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli()
 
 

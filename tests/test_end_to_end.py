@@ -133,6 +133,31 @@ def test_a_bad_task_tells_all_its_mistakes_and_starts_nothing(
     assert not list(dest.rglob("*"))
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_takes_everything_with_it(
+    task: Path, source: Path, dest: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    write_source(source)
+    write_slow_image(source / "archive/Letters/Karte 50%/Access/huge.tif")
+    left = tmp_path / "left"
+    left.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", "local", task, "--source", source, "--dest", dest],
+        env={**os.environ, "PYTHONSAFEPATH": "", "TMPDIR": str(left)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        while "tiling" not in command.stdout.readline():
+            assert command.poll() is None
+        command.send_signal(signum)
+        assert command.wait(60) == 1
+        assert command.stderr.read() == "Stopped.\n"
+    assert list(left.iterdir()) == []
+
+
 OLD_TASK = {
     "jobName": "job1",
     "jobQueue": "IIIFS3JobQueue",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from console.embedded import EmbeddedCloud, embedded_cloud
 from pipeline.ledger import Ledger
@@ -13,6 +14,10 @@ from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
 
 if TYPE_CHECKING:
     from pipeline.dynamo_ledger import DynamoLedger
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("tilepool", deadline=None)
+settings.load_profile("tilepool")
 
 
 @pytest.fixture(scope="session")

@@ -248,6 +248,8 @@ def test_workers_that_die_at_work_lose_nothing(
     tmp_path: Path, source: Path, dest: Path, signum: signal.Signals
 ) -> None:
     write_source(source)
+    # It keeps the run at tiling for seconds, however quick or slow the machine is.
+    write_slow_image(source / "archive/Letters/Karte 50%/Access/huge.tif", side=20_000)
     environment = {**folders(source, dest), "TILEPOOL_LEASE_SECONDS": "3"}
     body = task_body({"DEST_URL": BASE_URL}, workers=2)
     with running(tmp_path, environment, body) as (cloud, looks):
@@ -260,7 +262,7 @@ def test_workers_that_die_at_work_lose_nothing(
                 os.kill(victims[0], signum)
         assert victims
         assert look.run.state is RunState.DONE
-        assert look.counts == Counts(12, 12, 0)
+        assert look.counts == Counts(13, 13, 0)
         rows = list(cloud.ledger.pages(look.run.run_id))
         assert {row.state for row in rows} == {PageState.DONE}
     assert len(Export(dest, BASE_URL).manifests(COLLECTION)) == 2
@@ -341,6 +343,6 @@ def test_a_page_that_never_succeeds_fails_at_last_and_the_run_ends(
         assert run.summary.withheld == ("Karte 50%",)
 
 
-def write_slow_image(file: Path) -> None:
+def write_slow_image(file: Path, side: int = 30_000) -> None:
     """Write an image that takes many seconds to tile."""
-    pyvips.Image.black(30_000, 30_000).write_to_file(str(file), compression="deflate")
+    pyvips.Image.black(side, side).write_to_file(str(file), compression="deflate")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dispatcher.expand import Expansion, expand
 from pipeline.batch import Jobs
-from pipeline.csv_file import BadCsv, check_csv
+from pipeline.csv_file import check_csv
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadTask, PermanentError
 from pipeline.storage import MissingObject, Storage, open_storage
@@ -77,6 +77,6 @@ def _csv_errors(source: Storage, task: Task) -> list[str]:
         check_csv(source.read(task.csv_key))
     except MissingObject:
         return [f"CSV_PATH, CSV_NAME: expected a file at {task.csv_key!r}"]
-    except BadCsv as error:
+    except PermanentError as error:  # a BadCsv, or a file that may not be read
         return [f"CSV_NAME: {task.csv_name!r}: {error}"]
     return []

@@ -40,7 +40,8 @@ class Dispatcher:
     def dispatch(self, upload: Upload) -> str:
         """Start the run of an upload, or take it up where it was cut off; return its id.
 
-        A run that is under way, or over, is left alone. A bad task becomes a rejected run.
+        Of a run that is under way only the end is looked to, and one that is over is left alone.
+        A bad task becomes a rejected run.
         """
         body = self.tasks.read(upload)
         try:

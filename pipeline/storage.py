@@ -32,7 +32,15 @@ JPEG_TYPE = "image/jpeg"
 CSV_TYPE = "text/csv; charset=utf-8"
 JSON_TYPE = "application/json"
 
-LASTING_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG)
+LASTING_ERRNOS = (
+    errno.EACCES,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
 
 TILE_MAX_AGE_SECONDS = 86_400
 DOCUMENT_MAX_AGE_SECONDS = 60

@@ -20,7 +20,7 @@ LOADERS = {
     "VipsForeignLoadTiffFile": "TIFF",
     "VipsForeignLoadWebpFile": "WebP",
     "VipsForeignLoadNsgifFile": "GIF",
-    "VipsForeignLoadHeifFile": "HEIF or AVIF",
+    "VipsForeignLoadHeifFile": "AVIF",
 }
 """The kinds that are read; libvips' other loaders never see an untrusted file."""
 

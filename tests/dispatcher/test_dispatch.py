@@ -314,3 +314,11 @@ def test_a_folder_that_loops_is_told(scene: Scene) -> None:
     (error,) = errors_of(scene)
     assert error.startswith("ACCESS_DIR: ")
     assert "loop" in error
+
+
+def test_a_csv_that_may_not_be_read_is_told(scene: Scene) -> None:
+    csv = scene.source / ENVIRONMENT["CSV_PATH"] / ENVIRONMENT["CSV_NAME"]
+    csv.unlink()
+    csv.symlink_to(csv)
+    (error,) = [error for error in errors_of(scene) if error.startswith("CSV_NAME: 'letters.csv'")]
+    assert "cannot be used" in error

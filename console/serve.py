@@ -12,12 +12,11 @@ from urllib.parse import quote
 
 from console.errors import ConsoleError, ExitCode
 from pipeline.layout import COLLECTION_FILE, INFO_FILE, MANIFEST_FILE
-from pipeline.storage import CSV_TYPE, INFO_TYPE, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE
+from pipeline.storage import CSV_TYPE, INFO_TYPES, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE
 
 HOST = "127.0.0.1"
 MAX_SHOWN = 20
 CONTENT_TYPES = {
-    INFO_FILE: INFO_TYPE,
     MANIFEST_FILE: PRESENTATION_TYPE,
     COLLECTION_FILE: PRESENTATION_TYPE,
 }
@@ -28,6 +27,7 @@ SUFFIX_TYPES = {
     ".json": JSON_TYPE,
     ".html": "text/html; charset=utf-8",
 }
+IMAGE_API_2 = b"http://iiif.io/api/image/2/context.json"
 UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -118,6 +118,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def guess_type(self, path: object) -> str:
         file = Path(str(path))
+        if file.name == INFO_FILE and file.is_file():
+            return INFO_TYPES[2 if IMAGE_API_2 in file.read_bytes() else 3]
         return CONTENT_TYPES.get(file.name) or SUFFIX_TYPES.get(file.suffix) or UNKNOWN_TYPE
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

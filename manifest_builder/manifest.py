@@ -20,7 +20,7 @@ from iiif_prezi3 import (
 )
 
 from manifest_builder.metadata import Row
-from pipeline.geometry import SUFFIX, Pyramid, Size
+from pipeline.geometry import IMAGE_API, SUFFIX, Size
 from pipeline.layout import Layout
 from pipeline.run import Page, TiledPage
 from pipeline.task import Options
@@ -105,9 +105,7 @@ class _Image:
         assert page.tiled is not None  # noqa: S101  # only items whose pages are all done get here
         self._tiled: TiledPage = page.tiled
         self._number = page.message.page
-        self._pyramid = Pyramid(
-            page.tiled.width, page.tiled.height, options.tile_size, options.max_size
-        )
+        self._pyramid = options.pyramid(page.tiled.width, page.tiled.height)
         self._service_url = layout.url(layout.service(page.message.item, self._number))
         self._canvas_url = layout.canvas_url(page.message.item, self._number)
 
@@ -145,14 +143,19 @@ class _Image:
         )
 
     @property
-    def _service(self) -> ServiceV3:
+    def _service(self) -> ServiceV3 | dict[str, Any]:
         # Without width and height: Mirador then builds thumbnails from `sizes`, which exist.
-        return ServiceV3(
-            id=self._service_url,
-            type="ImageService3",
-            profile="level0",
-            sizes=[{"width": size.width, "height": size.height} for size in self._tiled.sizes],
-        )
+        sizes = [{"width": size.width, "height": size.height} for size in self._tiled.sizes]
+        if self._pyramid.image_api == IMAGE_API:
+            return ServiceV3(
+                id=self._service_url, type="ImageService3", profile="level0", sizes=sizes
+            )
+        return {
+            "@id": self._service_url,
+            "@type": "ImageService2",
+            "profile": "http://iiif.io/api/image/2/level0.json",
+            "sizes": sizes,
+        }
 
 
 def _text(value: str) -> dict[str, list[str]]:

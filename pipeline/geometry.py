@@ -2,6 +2,7 @@
 
 Pure arithmetic on pixels. Rounding is always up, as the IIIF Image API 3.0 implementation notes
 compute it: https://iiif.io/api/image/3.0/implementation/#3-tile-region-parameter-calculation
+Image API 2.1 has the same tiles, under other names.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ LISTED_SIZE_MAX_PX = 2_048
 """`sizes` lists the levels up to here: enough for thumbnails and previews, cheap to store."""
 THUMBNAIL_WIDTHS_PX = (90, 200)
 """Universal Viewer asks for `full/90,` and `full/200,` whatever the manifest offers."""
+IMAGE_API = 3
 CANVAS_THUMBNAIL_MIN_PX = 200
 
 SUFFIX = "/0/default.jpg"
@@ -44,18 +46,23 @@ class Tile(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Return the file's path below the image service."""
+        """Return the file's path below the image service in Image API 3."""
         return f"{self.x},{self.y},{self.width},{self.height}/{self.size}{SUFFIX}"
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Every file of one image's level 0 service (Image API 3.0), from its size alone."""
+    """Every file of one image's level 0 service (Image API 3 or 2), from its size alone.
+
+    `thumbnail_widths` are those beyond Universal Viewer's.
+    """
 
     width: int
     height: int
     tile_size: int = TILE_SIZE_PX
     max_size: int = FULL_MAX_PX
+    image_api: int = IMAGE_API
+    thumbnail_widths: tuple[int, ...] = ()
 
     @cached_property
     def scale_factors(self) -> tuple[int, ...]:
@@ -111,24 +118,51 @@ class Pyramid:
                     yield Tile(x, y, width, height, Size(-(-width // factor), -(-height // factor)))
 
     @cached_property
+    def tile_paths(self) -> dict[str, tuple[str, ...]]:
+        """Return the paths that hold each tile, by its path in Image API 3.
+
+        A corner one pixel high and wide has the same path at several scale factors.
+        """
+        return {tile.path: self._paths_of(tile) for tile in self.tiles()}
+
+    def _paths_of(self, tile: Tile) -> tuple[str, ...]:
+        if self.image_api == IMAGE_API:
+            return (tile.path,)
+        region = f"{tile.x},{tile.y},{tile.width},{tile.height}"
+        sizes = [f"{tile.size.width},"]
+        if tile.size.width == self.width:
+            # OpenSeadragon takes a row as wide as the image for the full size.
+            sizes += ["full", "max"]
+        return tuple(f"{region}/{size}{SUFFIX}" for size in sizes)
+
+    @cached_property
     def whole_images(self) -> dict[Size, tuple[str, ...]]:
         """Return the files that show the whole image: by size, the paths that hold it."""
-        paths: dict[Size, list[str]] = {self.full: [f"full/max{SUFFIX}"]}
+        paths: dict[Size, list[str]] = {}
+
+        def add(size: Size, *names: str) -> None:
+            paths.setdefault(size, []).extend(f"{name}{SUFFIX}" for name in names)
+
+        is_api_3 = self.image_api == IMAGE_API
+        add(self.full, "full/max", *(() if is_api_3 else ("full/full",)))
+        alias = f"0,0,{self.width},{self.height}"
+        add(self.smallest, f"{alias}/{self.smallest}")
         for size in {*self.sizes, self.smallest}:
-            paths.setdefault(size, []).append(f"full/{size}{SUFFIX}")
-        alias = f"0,0,{self.width},{self.height}/{self.smallest}{SUFFIX}"
-        paths[self.smallest].append(alias)
-        for width in THUMBNAIL_WIDTHS_PX:
+            add(size, f"full/{size}")
+        if not is_api_3:
+            add(self.smallest, f"{alias}/{self.smallest.width},")
+            for size in {*self.sizes, self.smallest}:
+                add(size, f"full/{size.width},")
+        for width in {*THUMBNAIL_WIDTHS_PX, *self.thumbnail_widths}:
             size = Size(width, max(1, round(self.height * width / self.width)))
-            if size.width <= self.full.width and size.height <= self.full.height:
-                paths.setdefault(size, []).append(f"full/{width},{SUFFIX}")
+            name = f"full/{width},"
+            taken = any(f"{name}{SUFFIX}" in names for names in paths.values())
+            if size.width <= self.full.width and size.height <= self.full.height and not taken:
+                add(size, name)
         return {size: tuple(names) for size, names in paths.items()}
 
     @cached_property
     def paths(self) -> frozenset[str]:
-        """Return the path of every image file of the service.
-
-        A corner one pixel high and wide has the same path at several scale factors.
-        """
-        whole = (path for names in self.whole_images.values() for path in names)
-        return frozenset((*(tile.path for tile in self.tiles()), *whole))
+        """Return the path of every image file of the service."""
+        names = (*self.tile_paths.values(), *self.whole_images.values())
+        return frozenset(path for paths in names for path in paths)

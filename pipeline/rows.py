@@ -19,7 +19,7 @@ from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
 from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, Summary, TiledPage, Upload
-from pipeline.task import Options
+from pipeline.task import parse_options
 
 Item = dict[str, Any]
 
@@ -153,7 +153,7 @@ def parse_counts(item: Mapping[str, Any]) -> Counts:
 
 
 def _parse_plan(values: Mapping[str, Any]) -> Plan:
-    nested = {"layout": Layout(**values["layout"]), "options": Options(**values["options"])}
+    nested = {"layout": Layout(**values["layout"]), "options": parse_options(values["options"])}
     return Plan(**{**values, **nested})
 
 

@@ -26,7 +26,11 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 from pipeline.errors import PermanentError, TransientError
 from pipeline.layout import Listed
 
-INFO_TYPE = 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"'
+INFO_TYPES = {
+    3: 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"',
+    2: "application/ld+json",
+}
+"""By the version of the Image API."""
 PRESENTATION_TYPE = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
 JPEG_TYPE = "image/jpeg"
 CSV_TYPE = "text/csv; charset=utf-8"

@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import BadTask
-from pipeline.geometry import FULL_MAX_PX, JPEG_MAX_PX, LISTED_SIZE_MAX_PX, TILE_SIZE_PX
+from pipeline.geometry import (
+    FULL_MAX_PX,
+    IMAGE_API,
+    JPEG_MAX_PX,
+    LISTED_SIZE_MAX_PX,
+    TILE_SIZE_PX,
+    Pyramid,
+)
 from pipeline.layout import COLLECTION_FILE, Layout, has_utf8_form, join_key, nfc
 
 MAX_TASK_BYTES = 1_000_000
@@ -23,6 +30,8 @@ MAX_VALUE_BYTES = 1_024
 """The longest key of S3; nothing else in a task is longer."""
 MAX_ECHO_CHARACTERS = 100
 JPEG_QUALITY = 85
+PDF_DPI = 300
+MAX_THUMBNAIL_WIDTHS = 16
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -37,11 +46,25 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to tile: `tile_size` and `max_size` (long side of `full/max`) in pixels."""
+    """How to tile; all sizes are in pixels, `max_size` is the long side of `full/max`."""
 
     tile_size: int = TILE_SIZE_PX
     quality: int = JPEG_QUALITY
     max_size: int = FULL_MAX_PX
+    image_api: int = IMAGE_API
+    thumbnail_widths: tuple[int, ...] = ()
+    pdf_dpi: int = PDF_DPI
+
+    def pyramid(self, width: int, height: int) -> Pyramid:
+        """Return the files that these options make of an image of so many pixels."""
+        return Pyramid(
+            width, height, self.tile_size, self.max_size, self.image_api, self.thumbnail_widths
+        )
+
+
+def parse_options(values: Mapping[str, Any]) -> Options:
+    """Return options that were stored as JSON or in the ledger; raises TypeError, KeyError."""
+    return Options(**{**values, "thumbnail_widths": tuple(values["thumbnail_widths"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +192,10 @@ _OPTIONS = {
     "tileSize": ("tile_size", 256, LISTED_SIZE_MAX_PX),
     "quality": ("quality", 1, 100),
     "maxSize": ("max_size", LISTED_SIZE_MAX_PX, JPEG_MAX_PX),
+    "imageApi": ("image_api", 2, 3),
+    "pdfDpi": ("pdf_dpi", 72, 1_200),
 }
+_THUMBNAIL_WIDTHS = "thumbnailWidths"
 _KNOWN = {*_TOP_LEVEL, "command", "environment", "workers", "options"}
 
 
@@ -266,14 +292,22 @@ class _Reader:
         if not isinstance(given, dict):
             self.errors.append(f"options: expected an object, {{…}}, not {_kind(given)}")
             return
-        self._unknown(given, _OPTIONS, "options: ")
-        self.values["options"] = Options(
-            **{
-                attribute: self._whole(given[name], f"options: {name}", least, most)
-                for name, (attribute, least, most) in _OPTIONS.items()
-                if name in given
-            }
-        )
+        self._unknown(given, {*_OPTIONS, _THUMBNAIL_WIDTHS}, "options: ")
+        values: dict[str, Any] = {
+            attribute: self._whole(given[name], f"options: {name}", least, most)
+            for name, (attribute, least, most) in _OPTIONS.items()
+            if name in given
+        }
+        if _THUMBNAIL_WIDTHS in given:
+            values["thumbnail_widths"] = self._widths(given[_THUMBNAIL_WIDTHS])
+        self.values["options"] = Options(**values)
+
+    def _widths(self, given: object) -> tuple[int, ...]:
+        where = f"options: {_THUMBNAIL_WIDTHS}"
+        if not isinstance(given, list) or len(given) > MAX_THUMBNAIL_WIDTHS:
+            self.errors.append(f"{where}: expected a list of at most {MAX_THUMBNAIL_WIDTHS} widths")
+            return ()
+        return tuple(self._whole(width, where, 16, LISTED_SIZE_MAX_PX) for width in given)
 
     def _whole(self, value: object, where: str, least: int, most: int) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:

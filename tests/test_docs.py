@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from manifest_builder.metadata import read_catalogue
-from pipeline.task import _ENVIRONMENT, _KNOWN, _OPTIONS, parse_task
+from pipeline.task import _ENVIRONMENT, _KNOWN, _OPTIONS, _THUMBNAIL_WIDTHS, parse_task
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -92,5 +92,5 @@ def test_the_example_is_a_good_task_with_a_good_csv() -> None:
 
 def test_every_field_and_option_of_a_task_is_documented() -> None:
     page = (ROOT / "docs/task-file.md").read_text("utf-8")
-    for name in (*_ENVIRONMENT, *_OPTIONS, *_KNOWN):
+    for name in (*_ENVIRONMENT, *_OPTIONS, _THUMBNAIL_WIDTHS, *_KNOWN):
         assert f"`{name}`" in page, name

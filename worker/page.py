@@ -16,7 +16,7 @@ from pipeline.message import Message
 from pipeline.run import Plan, TiledPage
 from pipeline.storage import (
     DOCUMENT_MAX_AGE_SECONDS,
-    INFO_TYPE,
+    INFO_TYPES,
     JPEG_TYPE,
     JSON_TYPE,
     TILE_MAX_AGE_SECONDS,
@@ -86,13 +86,14 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
     etag = _open(work.plan.source_store).download(work.message.key, source)
     pixels = open_pixels(source, scratch)
     options = work.plan.options
-    pyramid = Pyramid(pixels.width, pixels.height, options.tile_size, options.max_size)
+    pyramid = options.pyramid(pixels.width, pixels.height)
     archive = write_tiles(pixels, pyramid, options.quality, scratch)
     whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
 
     def files() -> Iterator[tuple[str, bytes | Path]]:
-        for path, tile in read_tiles(archive):
-            yield join_key(work.service, path), tile
+        for name, tile in read_tiles(archive):
+            for path in pyramid.tile_paths[name]:
+                yield join_key(work.service, path), tile
         for path, image in whole_images.items():
             yield join_key(work.service, path), image
 
@@ -105,7 +106,9 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
 
 def _publish_info(work: PageWork, dest: Storage, etag: str, pyramid: Pyramid) -> Receipt:
     url = work.layout.url(work.service)
-    dest.write(work.info, info_json(url, pyramid), INFO_TYPE, DOCUMENT_MAX_AGE_SECONDS)
+    dest.write(
+        work.info, info_json(url, pyramid), INFO_TYPES[pyramid.image_api], DOCUMENT_MAX_AGE_SECONDS
+    )
     receipt = Receipt(
         etag=etag,
         options=work.plan.options,

@@ -8,9 +8,9 @@ import json
 from dataclasses import asdict, dataclass
 
 from pipeline.geometry import Pyramid
-from pipeline.task import Options
+from pipeline.task import Options, parse_options
 
-TILING_VERSION = 1
+TILING_VERSION = 2
 """Raise it when the same source and options give other tiles than before."""
 
 
@@ -37,7 +37,7 @@ class Receipt:
     @property
     def pyramid(self) -> Pyramid:
         """Return the pyramid on disk."""
-        return Pyramid(self.width, self.height, self.options.tile_size, self.options.max_size)
+        return self.options.pyramid(self.width, self.height)
 
     def to_json(self) -> bytes:
         """Return the object's content."""
@@ -48,6 +48,6 @@ def parse_receipt(content: bytes) -> Receipt | None:
     """Read a receipt; None for one of another version, or not ours."""
     try:
         values = json.loads(content)
-        return Receipt(**{**values, "options": Options(**values["options"])})
+        return Receipt(**{**values, "options": parse_options(values["options"])})
     except (ValueError, TypeError, KeyError):
         return None

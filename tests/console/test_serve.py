@@ -15,7 +15,7 @@ import pytest
 
 from console.errors import ConsoleError, ExitCode
 from console.serve import describe, make_server, serve_folder
-from pipeline.storage import CSV_TYPE, INFO_TYPE, JPEG_TYPE, PRESENTATION_TYPE
+from pipeline.storage import CSV_TYPE, INFO_TYPES, JPEG_TYPE, PRESENTATION_TYPE
 
 TIMEOUT_SECONDS = 10
 NAME = "Großes Archiv #1, 100%"
@@ -75,7 +75,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     [
         ("/c/collection.json", PRESENTATION_TYPE),
         ("/c/book/manifest.json", PRESENTATION_TYPE),
-        ("/c/tiles/book-1/info.json", INFO_TYPE),
+        ("/c/tiles/book-1/info.json", INFO_TYPES[3]),
         ("/c/tiles/book-1/full/max/0/default.jpg", JPEG_TYPE),
         ("/c/letters.csv", CSV_TYPE),
     ],
@@ -90,7 +90,7 @@ def test_files_have_the_content_types_that_s3_would_send(
 
 
 def test_a_query_makes_no_difference(host: Host) -> None:
-    assert host.ask("/c/tiles/book-1/info.json?t=1").headers["Content-type"] == INFO_TYPE
+    assert host.ask("/c/tiles/book-1/info.json?t=1").headers["Content-type"] == INFO_TYPES[3]
 
 
 def test_head_has_the_headers_and_no_body(host: Host) -> None:

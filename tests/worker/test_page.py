@@ -136,7 +136,7 @@ def test_full_max_of_a_giant_is_scaled_down_and_info_json_says_so(source: Path, 
     write_image(source / "p1.png", 3000, 200)
     publish(work_for(source, dest, "p1.png", options=Options(max_size=2048)))
     info = read_info(dest)
-    assert (info["maxWidth"], info["maxHeight"]) == (2048, 136)
+    assert (info["maxWidth"], info["maxHeight"]) == (2048, 2048)
     full = pyvips.Image.new_from_file(str(dest / SERVICE / "full/max/0/default.jpg"))
     assert (full.width, full.height) == (2048, 136)
 

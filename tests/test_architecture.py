@@ -18,7 +18,11 @@ MODULES = sorted(
 ENTRY_POINTS = ("handler.py", "__main__.py")
 
 ONLY_IMPORTERS = {
-    "pyvips": {"worker/pixels.py", "worker/tiling.py", "console/sample.py"},
+    "pyvips": {"worker/colour.py", "worker/pixels.py", "worker/tiling.py", "console/sample.py"},
+    "PIL": {"worker/decoding.py", "worker/pdf.py"},
+    "pi_heif": {"worker/decoding.py"},
+    "pypdfium2": {"worker/pdf.py"},
+    "tifffile": {"worker/tiff.py"},
     "iiif_prezi3": {"manifest_builder/manifest.py", "manifest_builder/build.py"},
     "pandas": {"manifest_builder/metadata.py"},
     "obstore": {"pipeline/storage.py"},

@@ -1,102 +1,141 @@
 """From a file of any scanner to upright 8-bit sRGB or gray pixels, the only kind that gets tiled.
 
-With `worker.tiling` the only importer of pyvips.
+An image is decoded once and then read at random: from memory while it is small, else from a TIFF
+on scratch, of whose uncompressed tiles libvips holds a few rows at a time.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyvips
 
 from pipeline.errors import BadImage
+from worker.budget import check_memory, check_pixels
+from worker.colour import to_srgb
+from worker.decoding import Wanted, rewrite
+from worker.kinds import Kind, read_kind
+from worker.tiff import Samples, find_page, read_samples
 
-MAX_PIXELS = 2_000_000_000
-"""A larger image is refused before anything is decoded."""
 IN_MEMORY_PIXELS = 64_000_000
-"""Decoded images up to here stay in memory (some 200 MB); larger ones go to scratch."""
-
-LOADERS = {
-    "VipsForeignLoadJpegFile": "JPEG",
-    "VipsForeignLoadPngFile": "PNG",
-    "VipsForeignLoadTiffFile": "TIFF",
-    "VipsForeignLoadWebpFile": "WebP",
-    "VipsForeignLoadNsgifFile": "GIF",
-    "VipsForeignLoadHeifFile": "AVIF",
-}
-"""The kinds that are read; libvips' other loaders never see an untrusted file."""
-
-FAIL_ON = {"VipsForeignLoadJpegFile": "warning"}
-"""libjpeg only warns of corrupt data; other loaders warn of harmless things, unknown tags say."""
-
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-WHITE = 255.0
-WHITE_16 = 65_535.0
+"""Decoded images up to here stay in memory (192 MB)."""
+SCRATCH_TILE_PX = 256
 UPRIGHT = 1
-SAMPLES = ("uchar", "ushort")
+
+LOADERS: dict[Kind, Callable[..., pyvips.Image]] = {
+    Kind.TIFF: pyvips.Image.tiffload,
+    Kind.JPEG: pyvips.Image.jpegload,
+    Kind.PNG: pyvips.Image.pngload,
+    Kind.WEBP: pyvips.Image.webpload,
+    Kind.GIF: pyvips.Image.gifload,
+    Kind.AVIF: pyvips.Image.heifload,
+}
+"""libvips' own; its other loaders never see an untrusted file."""
+STRICT = {Kind.JPEG}
+"""libjpeg only warns of corrupt data; other loaders warn of harmless things, unknown tags say."""
+FOREIGN_COMPRESSIONS = {"ZSTD", "LZMA"}
+"""Of TIFFs; libvips' libtiff was built without them."""
+
+WHOLE_BYTES_PER_PIXEL = {Kind.WEBP: 8, Kind.GIF: 12, Kind.AVIF: 12}
+"""What decoders take that hold the image as a whole."""
+COEFFICIENT_BYTES = 2
+QUARTERED = 1.5
+"""Samples of a pixel with chroma subsampled both ways, of 3 without."""
 
 
-def open_pixels(source: Path, scratch: Path) -> pyvips.Image:
-    """Decode a source once, normalised, into memory or a scratch file, for random access.
+def open_pixels(source: Path, scratch: Path, part: int = 1, pdf_dpi: int = 300) -> pyvips.Image:
+    """Decode one image of a source, normalised, for random access.
 
-    Raises BadImage where it cannot be read whole.
+    `part` counts the images of a multi-page file from 1; `scratch` is an empty folder. Raises
+    BadImage where the image cannot be read whole, or is too large.
     """
-    if source.stat().st_size == 0:
-        raise BadImage("the file is empty (0 bytes); copy it again from its original")
-    # libvips keeps the messages of earlier images until they are cleared.
-    pyvips.vips_lib.vips_error_clear()
-    loader = _find_loader(source)
+    kind = read_kind(source)
+    pyvips.vips_lib.vips_error_clear()  # libvips keeps the messages of earlier images
     try:
-        image = pyvips.Image.new_from_file(
-            str(source), access="sequential", fail_on=FAIL_ON.get(loader, "error")
-        )
-        if image.width * image.height > MAX_PIXELS:
-            raise BadImage(
-                f"{image.width} × {image.height} pixels are too many;"
-                f" expected at most {MAX_PIXELS:,} in all"
-            )
-        if image.get_typeof("orientation") != 0 and image.get("orientation") != UPRIGHT:
-            # Turning reads columns, which a sequential source cannot give.
-            image = _decode(image, scratch / "turned.v").autorot()
-        return _decode(_normalise(image), scratch / "pixels.v")
+        load, samples = _open(kind, Wanted(source, part, pdf_dpi), scratch)
+        image = load()
+        _check(kind, image)
+        orientation = image.get("orientation") if image.get_typeof("orientation") else UPRIGHT
+        pixels = _store(to_srgb(load, samples), scratch / "pixels.tif")
+        if orientation == UPRIGHT:
+            return pixels
+        turned = pixels.copy()
+        turned.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+        upright = _store(turned.autorot(), scratch / "upright.tif")
+        (scratch / "pixels.tif").unlink(missing_ok=True)
+        return upright
     except pyvips.Error as error:
-        raise BadImage(f"the {LOADERS[loader]} file is damaged: {_detail(error)}") from error
+        raise BadImage(
+            f"the {kind} file is damaged or of a form that cannot be read ({_detail(error)});"
+            " copy it again from its original, or save it as a TIFF"
+        ) from error
 
 
-def _find_loader(source: Path) -> str:
-    found = pyvips.vips_lib.vips_foreign_find_load(str(source).encode())
-    name: str = pyvips.ffi.string(found).decode() if found != pyvips.ffi.NULL else ""
-    if name in LOADERS:
-        return name
-    with source.open("rb") as file:
-        if file.read(4) in TIFF_MAGIC:
-            raise BadImage("the TIFF file is damaged: its directory of images cannot be read")
-    kinds = ", ".join(LOADERS.values())
-    raise BadImage(f"not an image of a kind that can be read ({kinds})")
+def _open(
+    kind: Kind, wanted: Wanted, scratch: Path
+) -> tuple[Callable[[], pyvips.Image], Samples | None]:
+    """Return what opens the image anew, and what its file says of its samples."""
+    if kind in LOADERS and kind is not Kind.TIFF:
+        return _loader(kind, wanted.source), None
+    rewritten = scratch / "rewritten.tif"
+    if kind is not Kind.TIFF:
+        rewrite(kind, wanted, rewritten)
+        return _loader(Kind.TIFF, rewritten), None
+    directory = find_page(wanted.source, wanted.part)
+    samples = read_samples(wanted.source, directory)
+    load = _loader(Kind.TIFF, wanted.source, page=directory)
+    if samples.compression in FOREIGN_COMPRESSIONS or not _opens(load):
+        rewrite(kind, replace(wanted, part=directory + 1), rewritten)
+        load = _loader(Kind.TIFF, rewritten)
+    return load, samples
 
 
-def _decode(image: pyvips.Image, scratch: Path) -> pyvips.Image:
+def _loader(kind: Kind, path: Path, **options: object) -> Callable[[], pyvips.Image]:
+    fail_on = "warning" if kind in STRICT else "error"
+    return lambda: LOADERS[kind](
+        str(path), access="sequential", fail_on=fail_on, revalidate=True, **options
+    )
+
+
+def _opens(load: Callable[[], pyvips.Image]) -> bool:
+    """Tell whether libvips takes a file's header: it refuses some sizes of tiles."""
+    try:
+        load()
+    except pyvips.Error:
+        return False
+    return True
+
+
+def _check(kind: Kind, image: pyvips.Image) -> None:
+    """Raise BadImage for an image of too many pixels for its kind."""
+    pixels = image.width * image.height
+    check_pixels(image.width, image.height)
+    if kind in WHOLE_BYTES_PER_PIXEL:
+        check_memory(kind, WHOLE_BYTES_PER_PIXEL[kind] * pixels)
+    elif image.get_typeof("interlaced") and kind is Kind.JPEG:
+        halved = image.get("jpeg-chroma-subsample") == "4:2:0"
+        samples = QUARTERED if halved else image.bands
+        advice = "save it as a baseline JPEG (not progressive) or as a TIFF"
+        check_memory(kind, int(COEFFICIENT_BYTES * samples * pixels), advice)
+    elif image.get_typeof("interlaced"):
+        size = image.bands * (2 if image.format == "ushort" else 1)
+        check_memory(kind, size * pixels, "save it without interlacing")
+
+
+def _store(image: pyvips.Image, scratch: Path) -> pyvips.Image:
     if image.width * image.height <= IN_MEMORY_PIXELS:
         return image.copy_memory()
-    image.write_to_file(str(scratch))
-    return pyvips.Image.new_from_file(str(scratch))
-
-
-def _normalise(image: pyvips.Image) -> pyvips.Image:
-    if image.format not in SAMPLES:
-        raise BadImage(f"its samples are of the kind {image.format}; expected 8 or 16 bits")
-    if image.hasalpha():
-        deep = image.interpretation in {"rgb16", "grey16"}
-        image = image.flatten(background=[WHITE_16 if deep else WHITE])
-    gray = image.interpretation in {"b-w", "grey16"}
-    if image.get_typeof("icc-profile-data") != 0:
-        image = image.icc_transform("srgb", embedded=True, intent="relative", depth=8)
-    elif image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", input_profile="cmyk", depth=8)
-    image = image.colourspace("b-w" if gray else "srgb").cast("uchar")
-    # What some scanners add beyond the colours, infrared say, is left out.
-    return image.extract_band(0, n=1 if gray else 3)
+    image.tiffsave(
+        str(scratch),
+        bigtiff=True,
+        tile=True,
+        tile_width=SCRATCH_TILE_PX,
+        tile_height=SCRATCH_TILE_PX,
+        keep="none",
+    )
+    return pyvips.Image.tiffload(str(scratch), revalidate=True)
 
 
 def _detail(error: pyvips.Error) -> str:
     lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
-    return lines[0] if lines else error.message
+    return lines[0] if lines else str(error.message)

@@ -8,7 +8,8 @@ import pyvips
 from pipeline.errors import BadImage
 from tests.images import textured, write_corrupt, write_image, write_truncated
 from worker import pixels
-from worker.pixels import MAX_PIXELS, open_pixels
+from worker.budget import MAX_PIXELS
+from worker.pixels import open_pixels
 
 KINDS = ["scan.tif", "scan.jpg", "scan.png", "scan.webp", "scan.gif", "scan.avif"]
 CHECKED_KINDS = KINDS[:4]
@@ -83,7 +84,7 @@ def test_a_large_image_goes_to_scratch_and_comes_out_the_same(
     file = write_image(tmp_path / "scan.tif", 300, 200)
     monkeypatch.setattr(pixels, "IN_MEMORY_PIXELS", 0)
     image = open_pixels(file, tmp_path)
-    assert (tmp_path / "pixels.v").exists()
+    assert (tmp_path / "pixels.tif").exists()
     assert (image - textured(300, 200)).abs().max() == 0
 
 
@@ -111,7 +112,6 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     [
         b"Dear reader, this is not an image.\n" * 50,
         b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>',
-        b"%PDF-1.4\n",
         b"P6 2 2 255\n" + bytes(12),
     ],
 )
@@ -128,7 +128,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_decoding(tmp_path: Path) 
     assert file.stat().st_size < 1_000_000
     with pytest.raises(BadImage, match=f"at most {MAX_PIXELS:,}"):
         open_pixels(file, tmp_path)
-    assert not (tmp_path / "pixels.v").exists()
+    assert not (tmp_path / "pixels.tif").exists()
 
 
 def test_the_reason_is_this_files_not_an_earlier_ones(tmp_path: Path) -> None:
@@ -144,11 +144,3 @@ def test_bands_beyond_the_colours_are_left_out(tmp_path: Path) -> None:
     extra = textured(40, 30).bandjoin([textured(40, 30)[0], textured(40, 30)[1]])
     extra.copy(interpretation="srgb").write_to_file(str(file))
     assert open_pixels(file, tmp_path).bands == 3
-
-
-@pytest.mark.parametrize("kind", ["float", "uint", "int"])
-def test_samples_that_would_come_out_wrong_are_refused(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / "measured.tif"
-    textured(40, 30)[0].cast(kind).write_to_file(str(file))
-    with pytest.raises(BadImage, match="expected 8 or 16 bits"):
-        open_pixels(file, tmp_path)

@@ -1,0 +1,92 @@
+"""From the samples of any scanner to 8-bit sRGB or gray, band by band as libvips streams them.
+
+With `worker.pixels` and `worker.tiling` the only importer of pyvips.
+"""
+
+from collections.abc import Callable
+
+import pyvips
+
+from pipeline.errors import BadImage
+from worker.tiff import Samples
+
+WHITE_8 = 255
+WHITE_16 = 65_535
+USUAL_WHITES = (1, WHITE_8, WHITE_16)
+MAX_FLOAT = 3.4e38
+INTENT = "relative"
+"""With black point compensation, as image editors have it: the black of a print is black."""
+GRAY = {"b-w", "grey16"}
+PERCEPTUAL = {"lab", "labs", "labq", "xyz"}
+"""Colour by itself, whatever the kind of its numbers."""
+BACKGROUNDS = {"cmyk": [0], "lab": [100, 0, 0], "rgb16": [WHITE_16], "grey16": [WHITE_16]}
+INTEGERS = {"uchar", "ushort"}
+FLOATS = {"float", "double"}
+NUMBERS = INTEGERS | FLOATS | {"char", "short", "uint", "int"}
+COLOUR_BANDS = 3
+
+
+def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips.Image:
+    """Return an image's pixels as 8-bit sRGB (three bands) or gray (one band).
+
+    `load` opens the image anew, for a look at its range. Embedded profiles are honoured, alpha is
+    flattened on white, bands beyond the colours are left out. Raises BadImage for samples
+    that are no colours.
+    """
+    image = _without_unknown_band(load(), samples)
+    if image.format not in INTEGERS and image.interpretation not in PERCEPTUAL:
+        if image.format not in NUMBERS:
+            raise BadImage(f"its samples are of the kind {image.format}, which is no colour")
+        image = _to_16_bits(image, _range(load, samples))
+    if image.hasalpha():
+        image = image.flatten(background=BACKGROUNDS.get(image.interpretation, [WHITE_8]))
+    gray = image.interpretation in GRAY
+    image = _apply_profile(image).colourspace("b-w" if gray else "srgb").cast("uchar")
+    return image.extract_band(0, n=1 if gray else COLOUR_BANDS)
+
+
+def _without_unknown_band(image: pyvips.Image, samples: Samples | None) -> pyvips.Image:
+    """Leave out a last band that the file does not call alpha: infrared, say."""
+    if samples is not None and samples.has_alpha is False and image.hasalpha():
+        return image.extract_band(0, n=image.bands - 1)
+    return image
+
+
+def _range(load: Callable[[], pyvips.Image], samples: Samples | None) -> tuple[float, float]:
+    """Return the values of black and white: those declared, the usual ones, or those found."""
+    if samples is not None and samples.declared is not None:
+        return samples.declared
+    image = load()
+    if image.format == "uint":
+        return 0, 2**32 - 1
+    found = _finite(image).stats()
+    low, high = found(0, 0)[0], found(1, 0)[0]
+    if low >= 0 and image.format in FLOATS:
+        for white in USUAL_WHITES:
+            if high <= white:
+                return 0, white
+    return low, max(high, low + 1)
+
+
+def _finite(image: pyvips.Image) -> pyvips.Image:
+    """Return samples with 0 for whatever is no finite number."""
+    if image.format not in FLOATS:
+        return image
+    return (image.abs() <= MAX_FLOAT).ifthenelse(image, 0)
+
+
+def _to_16_bits(image: pyvips.Image, span: tuple[float, float]) -> pyvips.Image:
+    low, high = span
+    scaled = (_finite(image) - low) * (WHITE_16 / (high - low))
+    # Encoded like whole numbers, though libvips takes them for linear light.
+    interpretation = "grey16" if image.bands < COLOUR_BANDS else "rgb16"
+    return scaled.rint().cast("ushort").copy(interpretation=interpretation)
+
+
+def _apply_profile(image: pyvips.Image) -> pyvips.Image:
+    options = {"intent": INTENT, "black_point_compensation": True, "depth": 8}
+    if image.get_typeof("icc-profile-data") != 0:
+        return image.icc_transform("srgb", embedded=True, **options)
+    if image.interpretation == "cmyk":
+        return image.icc_transform("srgb", input_profile="cmyk", **options)
+    return image

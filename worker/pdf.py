@@ -1,0 +1,61 @@
+"""Pages of a PDF as pixels. Adapter around pypdfium2, one document open at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pypdfium2
+from PIL.Image import Image
+
+from pipeline.errors import BadImage
+
+MAX_PAGE_PIXELS = 100_000_000
+"""A larger page is drawn at fewer pixels per inch (400 MB while it is drawn)."""
+POINTS_PER_INCH = 72
+PASSWORD_NEEDED = 4
+"""FPDF_ERR_PASSWORD of pdfium's fpdfview.h."""
+
+
+def count_pages(source: Path) -> int:
+    """Return how many pages a PDF has; raises BadImage."""
+    with _opened(source) as document:
+        return len(document)
+
+
+def draw_page(source: Path, part: int, dpi: int) -> Image:
+    """Draw a page, counted from 1, on white; raises BadImage.
+
+    Turned as the PDF says, cut to its crop box. At most MAX_PAGE_PIXELS are drawn.
+    """
+    with _opened(source) as document:
+        if part > len(document):
+            raise BadImage(f"the PDF file has no page {part}, only {len(document)}")
+        page = document[part - 1]
+        try:
+            width, height = page.get_size()
+            scale = dpi / POINTS_PER_INCH
+            if width <= 0 or height <= 0:
+                raise BadImage(f"page {part} of the PDF file has no size")
+            scale = min(scale, (MAX_PAGE_PIXELS / (width * height)) ** 0.5)
+            image: Image = page.render(scale=scale, rev_byteorder=True).to_pil()
+            return image.convert("RGB")
+        finally:
+            page.close()
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[pypdfium2.PdfDocument]:
+    try:
+        document = pypdfium2.PdfDocument(source)
+        try:
+            yield document
+        finally:
+            document.close()
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == PASSWORD_NEEDED:
+            raise BadImage(
+                "the PDF file is protected with a password; save a copy without one"
+            ) from error
+        raise BadImage(
+            f"the PDF file is damaged ({error}); copy it again from its original"
+        ) from error

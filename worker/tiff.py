@@ -1,0 +1,117 @@
+"""What libvips does not tell of a TIFF: which directories are pages, and what samples mean.
+
+Adapter around tifffile, which reads directories alone.
+"""
+
+import logging
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+from tifffile import COMPRESSION, TiffFile, TiffFileError, TiffPage
+
+from pipeline.errors import BadImage
+
+REDUCED_OR_MASK = 0b101
+"""Bits of NewSubfileType (TIFF 6.0, p. 36): not a page, but a smaller copy or a mask of one."""
+UNSPECIFIED = 0
+"""ExtraSamples (TIFF 6.0, p. 31): neither kind of alpha; infrared, say."""
+MIN_PYRAMID_LEVELS = 3
+DAMAGED = (
+    "the TIFF file is damaged: its directory of images cannot be read ({});"
+    " copy it again from its original"
+)
+MAX_DIRECTORIES = 100_000
+
+# It logs what it finds odd; what matters of that becomes an error of ours.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+logging.getLogger("tifffile").propagate = False
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What the samples of a page mean.
+
+    `has_alpha` is None where the file does not say. `declared` is the range of values that it says
+    they have, from black to white.
+    """
+
+    has_alpha: bool | None
+    declared: tuple[float, float] | None
+    compression: str
+
+
+def list_pages(source: Path, at_most: int) -> tuple[int, ...]:
+    """Return the numbers of the directories that are pages, `at_most + 1` of them at most.
+
+    Raises BadImage where the directories cannot be read.
+    """
+    with _opened(source) as tiff:
+        numbered = islice(enumerate(_directories(tiff)), MAX_DIRECTORIES)
+        whole = ((n, page) for n, page in numbered if not page.subfiletype & REDUCED_OR_MASK)
+        pages = dict(islice(whole, max(at_most, MIN_PYRAMID_LEVELS) + 1))
+        if not pages and next(_directories(tiff), None) is None:
+            raise BadImage(DAMAGED.format("it is empty"))
+        if not pages or _is_pyramid(list(pages.values())):
+            return (min(pages, default=0),)
+    return tuple(pages)[: at_most + 1]
+
+
+def find_page(source: Path, part: int) -> int:
+    """Return the number of the directory that is the page `part`, counted from 1.
+
+    Raises BadImage where there is none.
+    """
+    pages = list_pages(source, part)
+    if part > len(pages):
+        raise BadImage(f"the TIFF file has no page {part}, only {len(pages)}")
+    return pages[part - 1]
+
+
+def read_samples(source: Path, number: int) -> Samples:
+    """Return what the samples of a directory mean; raises BadImage."""
+    with _opened(source) as tiff:
+        page = next(islice(_directories(tiff), number, None), None)
+        if page is None:
+            raise BadImage(f"the TIFF file has no directory {number + 1}")
+        extra = page.extrasamples
+        return Samples(
+            has_alpha=extra[0] != UNSPECIFIED if extra else None,
+            declared=_declared_range(page),
+            compression=COMPRESSION(page.compression).name,
+        )
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[TiffFile]:
+    try:
+        with TiffFile(source) as tiff:
+            yield tiff
+    except (TiffFileError, ValueError, TypeError, KeyError, IndexError, struct.error) as error:
+        raise BadImage(DAMAGED.format(error)) from error
+
+
+def _directories(tiff: TiffFile) -> Iterator[TiffPage]:
+    for page in tiff.pages:
+        if isinstance(page, TiffPage):
+            yield page
+
+
+def _is_pyramid(pages: Sequence[TiffPage]) -> bool:
+    """Tell whether each page is half of the one before: some writers do not mark the levels."""
+    return len(pages) >= MIN_PYRAMID_LEVELS and all(
+        abs(2 * small.imagewidth - large.imagewidth) <= 1
+        and abs(2 * small.imagelength - large.imagelength) <= 1
+        for large, small in pairwise(pages)
+    )
+
+
+def _declared_range(page: TiffPage) -> tuple[float, float] | None:
+    values = [page.tags.valueof(name) for name in ("SMinSampleValue", "SMaxSampleValue")]
+    low, high = (min(v) if isinstance(v, tuple) and v else v for v in values)
+    if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
+        return float(low), float(high)
+    return None

@@ -121,9 +121,17 @@ class Pyramid:
     def tile_paths(self) -> dict[str, tuple[str, ...]]:
         """Return the paths that hold each tile, by its path in Image API 3.
 
-        A corner one pixel high and wide has the same path at several scale factors.
+        A corner one pixel high and wide has the same path at several scale factors. In Image API 2
+        a corner one pixel wide has so too, whatever its height: the finest takes it, the others
+        have no path.
         """
-        return {tile.path: self._paths_of(tile) for tile in self.tiles()}
+        tiles: dict[str, tuple[str, ...]] = {}
+        taken: set[str] = set()
+        for tile in self.tiles():
+            if tile.path not in tiles:
+                tiles[tile.path] = tuple(name for name in self._paths_of(tile) if name not in taken)
+                taken.update(tiles[tile.path])
+        return tiles
 
     def _paths_of(self, tile: Tile) -> tuple[str, ...]:
         if self.image_api == IMAGE_API:
@@ -137,29 +145,29 @@ class Pyramid:
 
     @cached_property
     def whole_images(self) -> dict[Size, tuple[str, ...]]:
-        """Return the files that show the whole image: by size, the paths that hold it."""
-        paths: dict[Size, list[str]] = {}
+        """Return the files that show the whole image: by size, the paths that hold it.
 
-        def add(size: Size, *names: str) -> None:
-            paths.setdefault(size, []).extend(f"{name}{SUFFIX}" for name in names)
-
+        A path holds one size: `full/1,` of Image API 2 is the smallest that is one pixel wide.
+        """
+        paths: dict[str, Size] = {}
         is_api_3 = self.image_api == IMAGE_API
-        add(self.full, "full/max", *(() if is_api_3 else ("full/full",)))
+        names = ["full/max"] if is_api_3 else ["full/max", "full/full"]
+        paths.update(dict.fromkeys(names, self.full))
+        # Leaflet-IIIF and Allmaps never say `full` for the level that is one tile.
         alias = f"0,0,{self.width},{self.height}"
-        add(self.smallest, f"{alias}/{self.smallest}")
-        for size in {*self.sizes, self.smallest}:
-            add(size, f"full/{size}")
-        if not is_api_3:
-            add(self.smallest, f"{alias}/{self.smallest.width},")
-            for size in {*self.sizes, self.smallest}:
-                add(size, f"full/{size.width},")
+        paths[f"{alias}/{self.smallest if is_api_3 else f'{self.smallest.width},'}"] = self.smallest
+        for size in self.sizes:
+            paths[f"full/{size}"] = size
+            if not is_api_3:
+                paths.setdefault(f"full/{size.width},", size)
         for width in {*THUMBNAIL_WIDTHS_PX, *self.thumbnail_widths}:
             size = Size(width, max(1, round(self.height * width / self.width)))
-            name = f"full/{width},"
-            taken = any(f"{name}{SUFFIX}" in names for names in paths.values())
-            if size.width <= self.full.width and size.height <= self.full.height and not taken:
-                add(size, name)
-        return {size: tuple(names) for size, names in paths.items()}
+            if size.width <= self.full.width and size.height <= self.full.height:
+                paths.setdefault(f"full/{width},", size)
+        by_size: dict[Size, list[str]] = {}
+        for name, size in paths.items():
+            by_size.setdefault(size, []).append(f"{name}{SUFFIX}")
+        return {size: tuple(names) for size, names in by_size.items()}
 
     @cached_property
     def paths(self) -> frozenset[str]:

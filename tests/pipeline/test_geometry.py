@@ -8,11 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.geometry import SUFFIX, Pyramid, Size, Tile
+from pipeline.geometry import SUFFIX, Pyramid, Tile
 
-PATH = re.compile(
-    r"(full|\d+,\d+,[1-9]\d*,[1-9]\d*)/(max|[1-9]\d*,[1-9]\d*|90,|200,)/0/default\.jpg"
-)
+REGION = r"(full|\d+,\d+,[1-9]\d*,[1-9]\d*)"
+PATHS = {
+    3: re.compile(rf"{REGION}/(max|[1-9]\d*,[1-9]\d*)/0/default\.jpg"),
+    2: re.compile(rf"{REGION}/(full|max|[1-9]\d*,|[1-9]\d*,[1-9]\d*)/0/default\.jpg"),
+}
 CORNER_PATH_TWICE = Pyramid(1025, 3073, 512)
 """Its corner of one pixel has the same path at two scale factors."""
 
@@ -38,7 +40,9 @@ def any_pyramid(draw: st.DrawFn) -> Pyramid:
     thin = st.tuples(st.integers(60_000, 200_000), st.integers(1, 40))
     if draw(st.integers(0, 9)) == 0:
         width, height = draw(thin | thin.map(lambda pair: (pair[1], pair[0])))
-    return Pyramid(width, height, tile_size, max_size)
+    image_api = draw(st.sampled_from([3, 2]))
+    widths = draw(st.lists(st.integers(16, 2048), max_size=2).map(tuple))
+    return Pyramid(width, height, tile_size, max_size, image_api, widths)
 
 
 def levels(pyramid: Pyramid) -> Iterator[tuple[int, list[Tile]]]:
@@ -172,9 +176,22 @@ def test_the_thumbnail_is_one_of_sizes_and_wide_enough_if_any_is(pyramid: Pyrami
 @given(any_pyramid())
 @example(CORNER_PATH_TWICE)
 @example(Pyramid(1, 1))
-def test_every_path_is_of_the_form_that_level_0_knows(pyramid: Pyramid) -> None:
-    for path in pyramid.paths:
-        assert PATH.fullmatch(path)
+def test_every_path_is_of_the_form_that_its_version_knows(pyramid: Pyramid) -> None:
+    thumbnails = {f"full/{width},{SUFFIX}" for width in (90, 200, *pyramid.thumbnail_widths)}
+    for path in pyramid.paths - thumbnails:
+        assert PATHS[pyramid.image_api].fullmatch(path)
+
+
+@given(any_pyramid())
+@example(CORNER_PATH_TWICE)
+@example(Pyramid(1025, 2400, 512, image_api=2))
+@example(Pyramid(5, 9000, 512, image_api=2))
+@example(Pyramid(180, 90, 512, image_api=2))
+def test_a_path_holds_one_image(pyramid: Pyramid) -> None:
+    names = [*pyramid.tile_paths.values(), *pyramid.whole_images.values()]
+    paths = [path for paths in names for path in paths]
+    assert len(paths) == len(set(paths))
+    assert set(paths) == pyramid.paths
 
 
 @given(any_pyramid())
@@ -191,7 +208,7 @@ def test_a_file_of_the_whole_image_has_the_size_that_its_path_says(pyramid: Pyra
     for size, paths in pyramid.whole_images.items():
         for path in paths:
             asked = path.split("/")[1]
-            if asked == "max":
+            if asked in {"max", "full"}:
                 assert size == pyramid.full
             elif asked.endswith(","):
                 assert f"{size.width}," == asked
@@ -199,38 +216,53 @@ def test_a_file_of_the_whole_image_has_the_size_that_its_path_says(pyramid: Pyra
                 assert str(size) == asked
 
 
-def spec_paths(width: int, height: int, t: int, max_size: int) -> set[str]:
+def ceil_div(length: int, s: int) -> int:
+    return length // s + (length % s > 0)
+
+
+def named(pyramid: Pyramid, region: str, w: int, h: int) -> str:
+    return f"{region}/{w},{h}" if pyramid.image_api == 3 else f"{region}/{w},"
+
+
+def spec_tiles(pyramid: Pyramid, s: int) -> Iterator[str]:
+    """Yield the tiles of a level that has more than one."""
+    width, height, t = pyramid.width, pyramid.height, pyramid.tile_size
+    columns, rows = ceil_div(width, t * s), ceil_div(height, t * s)
+    if columns * rows == 1:
+        return
+    for n, m in product(range(columns), range(rows)):
+        x, y = n * t * s, m * t * s
+        w, h = min(t * s, width - x), min(t * s, height - y)
+        yield named(pyramid, f"{x},{y},{w},{h}", ceil_div(w, s), ceil_div(h, s))
+        # Image API 2: a row as wide as the image.
+        if pyramid.image_api == 2 and ceil_div(w, s) == width:
+            yield from (f"{x},{y},{w},{h}/full", f"{x},{y},{w},{h}/max")
+
+
+def spec_paths(pyramid: Pyramid) -> set[str]:
     """Return what a level 0 export must hold, rule by rule of the export's specification."""
-
-    def ceil(length: int, s: int) -> int:
-        return length // s + (length % s > 0)
-
+    width, height, t = pyramid.width, pyramid.height, pyramid.tile_size
     s_max = 1
-    while ceil(width, s_max) > t or ceil(height, s_max) > t:
+    while ceil_div(width, s_max) > t or ceil_div(height, s_max) > t:
         s_max *= 2
-    scale_factors = [2**power for power in range(s_max.bit_length())]
-    parts = set()
-    # 2: the tiles of every level that has more than one.
-    for s in scale_factors:
-        columns, rows = ceil(width, t * s), ceil(height, t * s)
-        if columns * rows == 1:
-            continue
-        for n, m in product(range(columns), range(rows)):
-            x, y = n * t * s, m * t * s
-            w, h = min(t * s, width - x), min(t * s, height - y)
-            parts.add(f"{x},{y},{w},{h}/{ceil(w, s)},{ceil(h, s)}")
+    levels = [
+        (s, ceil_div(width, s), ceil_div(height, s))
+        for s in (2**power for power in range(s_max.bit_length()))
+    ]
+    # 2: the tiles of every level.
+    parts = {tile for s, _, _ in levels for tile in spec_tiles(pyramid, s)}
     # 3 and 6: the level of one tile, and its alias.
-    one_tile = f"{ceil(width, s_max)},{ceil(height, s_max)}"
-    parts |= {f"full/{one_tile}", f"0,0,{width},{height}/{one_tile}"}
+    for region in ("full", f"0,0,{width},{height}"):
+        parts.add(named(pyramid, region, *levels[-1][1:]))
     # 4: the full image.
-    parts.add("full/max")
-    # 5: every entry of sizes: the levels of at most 2,048 pixels.
-    for s in scale_factors:
-        if ceil(width, s) <= 2048 and ceil(height, s) <= 2048:
-            parts.add(f"full/{ceil(width, s)},{ceil(height, s)}")
-    # 7: small thumbnails, never wider than the image, nor than what full/max shows of it.
-    widest = min(width, width * max_size // max(width, height))
-    parts |= {f"full/{w}," for w in (90, 200) if w <= widest}
+    parts |= {"full/max"} if pyramid.image_api == 3 else {"full/max", "full/full"}
+    # 5: every entry of sizes: the levels of at most 2,048 pixels; `w,h` in both versions.
+    listed = [(w, h) for _, w, h in levels if w <= 2048 and h <= 2048]
+    parts |= {f"full/{w},{h}" for w, h in listed}
+    parts |= {named(pyramid, "full", w, h) for w, h in listed}
+    # 7: thumbnails, never wider than the image, nor than what full/max shows of it.
+    widest = min(width, width * pyramid.max_size // max(width, height))
+    parts |= {f"full/{w}," for w in (90, 200, *pyramid.thumbnail_widths) if w <= widest}
     return {f"{part}/0/default.jpg" for part in parts}
 
 
@@ -242,10 +274,10 @@ def spec_paths(width: int, height: int, t: int, max_size: int) -> set[str]:
 @example(Pyramid(30, 100_000))
 @example(Pyramid(100, 60_000))
 @example(Pyramid(16_385, 16_384))
+@example(Pyramid(512, 5000, image_api=2))
+@example(Pyramid(5, 9000, image_api=2))
 def test_the_files_are_those_of_the_specification(pyramid: Pyramid) -> None:
-    assert pyramid.paths == spec_paths(
-        pyramid.width, pyramid.height, pyramid.tile_size, pyramid.max_size
-    )
+    assert pyramid.paths == spec_paths(pyramid)
 
 
 def test_a_corner_with_one_path_at_two_scale_factors_is_one_file() -> None:
@@ -266,81 +298,3 @@ def test_an_image_has_the_files_that_its_price_was_computed_from_and_three_alias
     aliases.add(f"0,0,{width},{height}/{pyramid.smallest}{SUFFIX}")
     assert aliases <= pyramid.paths
     assert len(pyramid.paths - aliases) == priced
-
-
-def openseadragon_paths(pyramid: Pyramid, level_sizes: list[Size] | None) -> Iterator[str]:
-    """Yield what IIIFTileSource.getTileUrl asks for, for every tile of every level."""
-    width, height, t = pyramid.width, pyramid.height, pyramid.tile_size
-    max_level = round(math.log2(max(pyramid.scale_factors)))
-    for level in range(max_level + 1):
-        inverse_scale = 2 ** (max_level - level)
-        level_width = math.ceil(width / inverse_scale)
-        level_height = math.ceil(height / inverse_scale)
-        if level_sizes is not None:
-            level_width, level_height = level_sizes[level]
-        region_size = t * inverse_scale
-        across, down = math.ceil(level_width / t), math.ceil(level_height / t)
-        for x, y in product(range(across), range(down)):
-            if level_width < t and level_height < t:
-                region, w, h = "full", level_width, level_height
-            else:
-                left, top = x * region_size, y * region_size
-                w, h = min(region_size, width - left), min(region_size, height - top)
-                whole = (x, y, w, h) == (0, 0, width, height)
-                region = "full" if whole else f"{left},{top},{w},{h}"
-                w, h = min(t, level_width - x * t), min(t, level_height - y * t)
-            size = "max" if (w, h) == (width, height) else f"{w},{h}"
-            yield f"{region}/{size}{SUFFIX}"
-
-
-@given(any_pyramid())
-@example(CORNER_PATH_TWICE)
-@example(Pyramid(512, 512))
-@example(Pyramid(1024, 1024))
-@example(Pyramid(3, 2))
-def test_openseadragon_without_level_sizes_misses_nothing(pyramid: Pyramid) -> None:
-    assert set(openseadragon_paths(pyramid, None)) <= pyramid.paths
-
-
-@given(any_pyramid())
-@example(Pyramid(4096, 4096))
-@example(Pyramid(4097, 4096))
-@example(Pyramid(2049, 10))
-def test_openseadragon_that_takes_sizes_for_the_pyramid_misses_nothing(pyramid: Pyramid) -> None:
-    max_level = len(pyramid.scale_factors) - 1
-    level_sizes = None
-    if len(pyramid.sizes) in (max_level, max_level + 1):
-        level_sizes = sorted(pyramid.sizes, key=lambda size: size.width)
-        if len(level_sizes) == max_level:
-            level_sizes.append(Size(pyramid.width, pyramid.height))
-    assert set(openseadragon_paths(pyramid, level_sizes)) <= pyramid.paths
-
-
-@given(any_pyramid())
-def test_mirador_that_asks_for_every_entry_of_sizes_misses_nothing(pyramid: Pyramid) -> None:
-    assert {f"full/{w},{h}{SUFFIX}" for w, h in pyramid.sizes} <= pyramid.paths
-
-
-@given(any_pyramid())
-@example(Pyramid(90, 5))
-@example(Pyramid(200, 16_384))
-def test_universal_viewer_finds_its_thumbnails_of_every_image_that_is_wide_enough(
-    pyramid: Pyramid,
-) -> None:
-    asked = {f"full/{w},{SUFFIX}" for w in (90, 200) if w <= pyramid.full.width}
-    assert asked <= pyramid.paths
-
-
-@given(any_pyramid())
-@example(CORNER_PATH_TWICE)
-@example(Pyramid(512, 300))
-def test_leaflet_that_never_says_full_misses_nothing(pyramid: Pyramid) -> None:
-    width, height, t = pyramid.width, pyramid.height, pyramid.tile_size
-    max_zoom = max(math.ceil(math.log2(width / t)), math.ceil(math.log2(height / t)), 0)
-    for zoom in range(max_zoom + 1):
-        scale = 2 ** (max_zoom - zoom)
-        step = t * scale
-        for x, y in product(range(0, width, step), range(0, height, step)):
-            w, h = min(step, width - x), min(step, height - y)
-            size = f"{math.ceil(w / scale)},{math.ceil(h / scale)}"
-            assert f"{x},{y},{w},{h}/{size}{SUFFIX}" in pyramid.paths

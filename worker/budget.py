@@ -6,7 +6,7 @@ from worker.kinds import Kind
 MAX_SOURCE_BYTES = 50_000_000_000
 """A larger source is not downloaded."""
 MAX_PIXELS = 2_000_000_000
-WHOLE_BYTES = 2_000_000_000
+WHOLE_BYTES = 3_000_000_000
 """What a decoder may take that cannot give an image strip by strip."""
 MAX_PARTS = 5_000
 """Pages of one multi-page file."""

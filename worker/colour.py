@@ -17,9 +17,7 @@ MAX_FLOAT = 3.4e38
 INTENT = "relative"
 """With black point compensation, as image editors have it: the black of a print is black."""
 GRAY = {"b-w", "grey16"}
-PERCEPTUAL = {"lab", "labs", "labq", "xyz"}
-"""Colour by itself, whatever the kind of its numbers."""
-BACKGROUNDS = {"cmyk": [0], "lab": [100, 0, 0], "rgb16": [WHITE_16], "grey16": [WHITE_16]}
+BACKGROUNDS = {"cmyk": [0], "rgb16": [WHITE_16], "grey16": [WHITE_16]}
 INTEGERS = {"uchar", "ushort"}
 FLOATS = {"float", "double"}
 NUMBERS = INTEGERS | FLOATS | {"char", "short", "uint", "int"}
@@ -34,10 +32,15 @@ def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips
     that are no colours.
     """
     image = _without_unknown_band(load(), samples)
-    if image.format not in INTEGERS and image.interpretation not in PERCEPTUAL:
-        if image.format not in NUMBERS:
-            raise BadImage(f"its samples are of the kind {image.format}, which is no colour")
-        image = _to_16_bits(image, _range(load, samples))
+    declared = samples.declared if samples is not None else None
+    if image.interpretation == "lab":
+        return image.icc_export(output_profile="srgb", pcs="lab", intent=INTENT, depth=8)
+    if image.format not in NUMBERS:
+        raise BadImage(f"its samples are of the kind {image.format}, which is no colour")
+    if image.format == "ushort" and declared is not None:
+        image = _to_16_bits(image, declared)
+    elif image.format not in INTEGERS:
+        image = _to_16_bits(image, declared or _measure(load))
     if image.hasalpha():
         image = image.flatten(background=BACKGROUNDS.get(image.interpretation, [WHITE_8]))
     gray = image.interpretation in GRAY
@@ -52,10 +55,8 @@ def _without_unknown_band(image: pyvips.Image, samples: Samples | None) -> pyvip
     return image
 
 
-def _range(load: Callable[[], pyvips.Image], samples: Samples | None) -> tuple[float, float]:
-    """Return the values of black and white: those declared, the usual ones, or those found."""
-    if samples is not None and samples.declared is not None:
-        return samples.declared
+def _measure(load: Callable[[], pyvips.Image]) -> tuple[float, float]:
+    """Return the values of black and white that are usual for what is found."""
     image = load()
     if image.format == "uint":
         return 0, 2**32 - 1
@@ -78,8 +79,10 @@ def _finite(image: pyvips.Image) -> pyvips.Image:
 def _to_16_bits(image: pyvips.Image, span: tuple[float, float]) -> pyvips.Image:
     low, high = span
     scaled = (_finite(image) - low) * (WHITE_16 / (high - low))
-    # Encoded like whole numbers, though libvips takes them for linear light.
+    # Encoded like whole numbers, though libvips takes floats for linear light.
     interpretation = "grey16" if image.bands < COLOUR_BANDS else "rgb16"
+    if image.interpretation == "cmyk":
+        interpretation = "cmyk"
     return scaled.rint().cast("ushort").copy(interpretation=interpretation)
 
 

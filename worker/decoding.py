@@ -1,4 +1,4 @@
-"""Kinds that libvips, as its wheel comes, does not read, rewritten as a TIFF that it does.
+"""Kinds and forms that libvips, as its wheel comes, does not read: decoded by other libraries.
 
 Each is decoded whole, so its pixels are limited by the memory that this takes.
 """
@@ -6,20 +6,29 @@ Each is decoded whole, so its pixels are limited by the memory that this takes.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import imagecodecs
+import numpy as np
 import pi_heif
-from PIL import Image, ImageFile, UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
 
 from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
-from worker.jpeg2000 import read_jpeg2000
+from worker.jpeg2000 import read_jpeg2000, read_unconverted
 from worker.kinds import Kind
 from worker.pdf import draw_page
+from worker.tiff_decoding import decode_directory
 
 HEIC_BYTES_PER_PIXEL = 12
-PILLOW_BYTES_PER_PIXEL = 5
-OPENJPEG_SAMPLE_BYTES = 5
-"""32 bits while it is decoded, 8 when it is handed over."""
+BMP_BYTES_PER_PIXEL = 8
+OPENJPEG_SAMPLE_BYTES = 4
+"""Of each sample while it is decoded; those of the result come on top."""
+FULL_BITS = (8, 16)
+MAX_16_BITS = 65_535
+DIRECT_MODES = {"L": "gray", "LA": "gray", "I;16": "gray", "RGB": "rgb", "RGBA": "rgb"}
+BANDS_OF_CMYK = 4
 
 # Our own limits hold, and say what they are; a truncated file must not pass.
 Image.MAX_IMAGE_PIXELS = None
@@ -35,77 +44,102 @@ class Wanted:
     dpi: int
 
 
-def rewrite(kind: Kind, wanted: Wanted, target: Path) -> None:
-    """Decode a source of one of the DECODERS' kinds into a TIFF; raises BadImage."""
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Samples of an image, shape (height, width, bands), of 8 or 16 bits or float.
+
+    `colours` is `gray`, `rgb`, `cmyk` or `lab` (CIELAB under D50); a band beyond them is alpha.
+    """
+
+    samples: NDArray[Any]
+    colours: str
+    profile: bytes | None = None
+
+
+def decode(kind: Kind, wanted: Wanted) -> Decoded:
+    """Decode a source of one of the kinds in DECODERS; raises BadImage."""
     try:
-        image = DECODERS[kind](wanted)
-        # Transparency of a palette is a note beside it, which a TIFF has no place for.
-        if image.mode == "P":
-            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-        image.save(target, "TIFF", icc_profile=image.info.get("icc_profile"))
-    except (OSError, ValueError, SyntaxError, EOFError, RuntimeError, MemoryError) as error:
+        return DECODERS[kind](wanted)
+    except ERRORS as error:
         raise BadImage(
             f"the {kind} file is damaged or of a form that cannot be read ({error});"
             " copy it again from its original, or save it as a TIFF"
         ) from error
 
 
-def _decode_with_pillow(wanted: Wanted, format_name: str) -> Image.Image:
-    try:
-        image = Image.open(wanted.source, formats=[format_name])
-        image.seek(wanted.part - 1)
-    except UnidentifiedImageError as error:
-        raise ValueError("its header cannot be read") from error
-    check_pixels(image.width, image.height)
-    return image
+def scale_to_16_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Return whole-number samples so that the most that `bits` hold is the most of 8 or 16."""
+    if bits in FULL_BITS:
+        return samples
+    scaled = np.round(samples.astype(np.float32) * (MAX_16_BITS / (2**bits - 1)))
+    return np.asarray(scaled, np.uint16)
 
 
-def _decode_bmp(wanted: Wanted) -> Image.Image:
-    image = _decode_with_pillow(wanted, "BMP")
-    check_memory(Kind.BMP, PILLOW_BYTES_PER_PIXEL * image.width * image.height)
-    image.load()
-    return image
+def _from_pillow(image: Image.Image) -> Decoded:
+    if image.mode not in DIRECT_MODES:
+        alpha = "RGBA" if image.has_transparency_data else "RGB"
+        image = image.convert("L" if image.mode == "1" else alpha)
+    samples = np.atleast_3d(np.asarray(image))
+    return Decoded(samples, DIRECT_MODES[image.mode], image.info.get("icc_profile"))
 
 
-def _decode_tiff(wanted: Wanted) -> Image.Image:
-    image = _decode_with_pillow(wanted, "TIFF")
-    check_memory(Kind.TIFF, PILLOW_BYTES_PER_PIXEL * image.width * image.height)
-    image.load()
-    return image
+def _decode_bmp(wanted: Wanted) -> Decoded:
+    with Image.open(wanted.source, formats=["BMP"]) as image:
+        check_pixels(image.width, image.height)
+        check_memory(Kind.BMP, BMP_BYTES_PER_PIXEL * image.width * image.height)
+        return _from_pillow(image)
 
 
-def _decode_jpeg2000(wanted: Wanted) -> Image.Image:
-    header = read_jpeg2000(wanted.source)
-    image = _decode_with_pillow(wanted, "JPEG2000")
-    check_memory(
-        Kind.JPEG_2000,
-        PILLOW_BYTES_PER_PIXEL * image.width * image.height
-        + OPENJPEG_SAMPLE_BYTES * header.components * header.tile_pixels,
-    )
-    image.load()
-    if header.profile is not None:
-        image.info["icc_profile"] = header.profile
-    return image
-
-
-def _decode_heic(wanted: Wanted) -> Image.Image:
+def _decode_heic(wanted: Wanted) -> Decoded:
     heif = pi_heif.open_heif(wanted.source, convert_hdr_to_8bit=True)
     width, height = heif.size
     check_pixels(width, height)
     check_memory(Kind.HEIC, HEIC_BYTES_PER_PIXEL * width * height)
-    image: Image.Image = heif.to_pillow()
-    return image
+    return _from_pillow(heif.to_pillow())
 
 
-def _decode_pdf(wanted: Wanted) -> Image.Image:
-    return draw_page(wanted.source, wanted.part, wanted.dpi)
+def _decode_pdf(wanted: Wanted) -> Decoded:
+    return _from_pillow(draw_page(wanted.source, wanted.part, wanted.dpi))
 
 
-DECODERS: Mapping[Kind, Callable[[Wanted], Image.Image]] = {
+def _decode_jpeg2000(wanted: Wanted) -> Decoded:
+    header = read_jpeg2000(wanted.source)
+    check_pixels(header.width, header.height)
+    sample_bytes = OPENJPEG_SAMPLE_BYTES + (1 if header.bits <= FULL_BITS[0] else 2)
+    needed = header.width * header.height * header.components * sample_bytes
+    check_memory(Kind.JPEG_2000, needed + 2 * wanted.source.stat().st_size)
+    content = read_unconverted(wanted.source, header)
+    samples = np.atleast_3d(imagecodecs.jpeg2k_decode(content))
+    bands = samples.shape[2]
+    colours = "gray" if bands < 3 else "rgb"  # noqa: PLR2004  # red, green and blue
+    if header.is_cmyk and bands >= BANDS_OF_CMYK:
+        colours = "cmyk"
+    bits = 8 * samples.itemsize if header.has_palette else header.bits
+    return Decoded(scale_to_16_bits(samples, bits), colours, header.profile)
+
+
+def _decode_tiff(wanted: Wanted) -> Decoded:
+    """Decode the directory of this number, counted from 1."""
+    tiff = decode_directory(wanted.source, wanted.part - 1)
+    samples = tiff.samples if tiff.bits == 0 else scale_to_16_bits(tiff.samples, tiff.bits)
+    return Decoded(samples, tiff.colours, tiff.profile)
+
+
+DECODERS: Mapping[Kind, Callable[[Wanted], Decoded]] = {
     Kind.BMP: _decode_bmp,
     Kind.JPEG_2000: _decode_jpeg2000,
     Kind.HEIC: _decode_heic,
     Kind.PDF: _decode_pdf,
     Kind.TIFF: _decode_tiff,
 }
-"""TIFF is here for the compressions that libvips' libtiff was built without."""
+ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    NotImplementedError,
+    TypeError,
+)
+"""What these libraries raise for files that they cannot read."""

@@ -1,44 +1,53 @@
-"""What Pillow does not tell of a JPEG 2000 file: its colour profile, the size of its tiles.
+"""What decoding does not tell of a JPEG 2000 file: its colours.
 
 ISO/IEC 15444-1: boxes in annex I, the SIZ marker in A.5.1.
 """
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 CODESTREAM_START = b"\xff\x4f\xff\x51"
-ANY_PROFILE = 2
-RESTRICTED_AND_ANY_PROFILE = (ANY_PROFILE, 3)
+SIZ = struct.Struct(">4x4I16xHB")
+"""Behind the marker: length, capabilities, right, bottom, left, top, tiles, components, depth."""
+BY_NUMBER = b"\1"
+BY_PROFILE = (b"\2", b"\3")
+CMYK = (12).to_bytes(4, "big")
 BOX_HEADER_BYTES = 8
-SIZ_BYTES = 38
+UNUSED_BOX = b"free"
 MAX_BOXES = 1_000
 MAX_PROFILE_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Jpeg2000:
-    """`tile_pixels` is the area of the largest tile, `profile` an ICC profile."""
+class Header:
+    """What a file says of its samples; `bits` are those of its first component."""
 
-    tile_pixels: int
+    width: int
+    height: int
     components: int
-    profile: bytes | None
+    bits: int
+    profile: bytes | None = None
+    is_cmyk: bool = False
+    has_palette: bool = False
+    conversion: int | None = None
+    """Where the name of the box lies that makes decoders convert colours by their own lights."""
 
 
-def read_jpeg2000(source: Path) -> Jpeg2000:
+def read_jpeg2000(source: Path) -> Header:
     """Return what the header says; raises ValueError where there is none."""
-    profile = None
+    colours: dict[str, Any] = {}
     with source.open("rb") as file:
         if file.read(len(CODESTREAM_START)) == CODESTREAM_START:
-            return _read_siz(file, 0, None)
+            return _read_size(file, 0)
         end = source.stat().st_size
         for kind, start, stop in _boxes(file, 0, end):
             if kind == b"jp2h":
-                profile = _find_profile(file, start, stop)
+                colours = _read_colours(file, start, stop)
             elif kind == b"jp2c":
-                return _read_siz(file, start, profile)
+                return replace(_read_size(file, start), **colours)
     raise ValueError("it holds no codestream")
 
 
@@ -60,22 +69,37 @@ def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[tuple[bytes, int
         position = stop
 
 
-def _find_profile(file: BinaryIO, start: int, stop: int) -> bytes | None:
+def _read_colours(file: BinaryIO, start: int, stop: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for kind, first, last in _boxes(file, start, stop):
-        if kind == b"colr" and last - first - 3 <= MAX_PROFILE_BYTES:
+        if kind == b"pclr":
+            found["has_palette"] = True
+        elif kind == b"colr" and last - first <= MAX_PROFILE_BYTES:
             file.seek(first)
             content = file.read(last - first)
-            if content[:1] and content[0] in RESTRICTED_AND_ANY_PROFILE:
-                return content[3:]
-    return None
+            method, value = content[:1], content[3:]
+            is_cmyk = method == BY_NUMBER and value[:4] == CMYK
+            if is_cmyk or method in BY_PROFILE:
+                found["is_cmyk"], found["profile"] = is_cmyk, None if is_cmyk else value
+                found["conversion"] = first - len(kind)
+    return found
 
 
-def _read_siz(file: BinaryIO, start: int, profile: bytes | None) -> Jpeg2000:
+def read_unconverted(source: Path, header: Header) -> bytes:
+    """Return a file's content without the box that asks for a conversion of its colours."""
+    content = bytearray(source.read_bytes())
+    if header.conversion is not None:
+        content[header.conversion : header.conversion + len(UNUSED_BOX)] = UNUSED_BOX
+    return bytes(content)
+
+
+def _read_size(file: BinaryIO, start: int) -> Header:
+    """Read the SIZ marker, and the first component's depth behind it."""
     file.seek(start)
-    head = file.read(len(CODESTREAM_START) + SIZ_BYTES)
-    if not head.startswith(CODESTREAM_START) or len(head) < len(CODESTREAM_START) + SIZ_BYTES:
+    head = file.read(len(CODESTREAM_START) + SIZ.size)
+    if not head.startswith(CODESTREAM_START) or len(head) < len(CODESTREAM_START) + SIZ.size:
         raise ValueError("its codestream does not begin with a size")
-    fields = struct.unpack(">HH8IH", head[4:42])
-    _, _, right, bottom, left, top, tile_width, tile_height, _, _, components = fields
-    width, height = min(tile_width, right - left), min(tile_height, bottom - top)
-    return Jpeg2000(max(1, width) * max(1, height), components, profile)
+    right, bottom, left, top, components, depth = SIZ.unpack(head[len(CODESTREAM_START) :])
+    if right <= left or bottom <= top or components == 0:
+        raise ValueError("its size is not one")
+    return Header(right - left, bottom - top, components, (depth & 0x7F) + 1)

@@ -38,9 +38,14 @@ def draw_page(source: Path, part: int, dpi: int) -> Image:
                 raise BadImage(f"page {part} of the PDF file has no size")
             scale = min(scale, (MAX_PAGE_PIXELS / (width * height)) ** 0.5)
             image: Image = page.render(scale=scale, rev_byteorder=True).to_pil()
-            return image.convert("RGB")
+            return image.convert("L") if _is_gray(image) else image.convert("RGB")
         finally:
             page.close()
+
+
+def _is_gray(image: Image) -> bool:
+    red, green, blue = image.split()[:3]
+    return red.tobytes() == green.tobytes() == blue.tobytes()
 
 
 @contextmanager

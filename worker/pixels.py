@@ -13,14 +13,15 @@ import pyvips
 from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
 from worker.colour import to_srgb
-from worker.decoding import Wanted, rewrite
+from worker.decoding import Wanted, decode
 from worker.kinds import Kind, read_kind
-from worker.tiff import Samples, find_page, read_samples
+from worker.tiff import Samples, find_page, read_samples, set_upright
 
 IN_MEMORY_PIXELS = 64_000_000
 """Decoded images up to here stay in memory (192 MB)."""
 SCRATCH_TILE_PX = 256
 UPRIGHT = 1
+ORIENTATIONS = range(1, 9)
 
 LOADERS: dict[Kind, Callable[..., pyvips.Image]] = {
     Kind.TIFF: pyvips.Image.tiffload,
@@ -33,8 +34,8 @@ LOADERS: dict[Kind, Callable[..., pyvips.Image]] = {
 """libvips' own; its other loaders never see an untrusted file."""
 STRICT = {Kind.JPEG}
 """libjpeg only warns of corrupt data; other loaders warn of harmless things, unknown tags say."""
-FOREIGN_COMPRESSIONS = {"ZSTD", "LZMA"}
-"""Of TIFFs; libvips' libtiff was built without them."""
+PLAIN = {"gray": "b-w", "rgb": "srgb", "cmyk": "cmyk", "lab": "lab"}
+DEEP = {"gray": "grey16", "rgb": "rgb16", "cmyk": "cmyk", "lab": "lab"}
 
 WHOLE_BYTES_PER_PIXEL = {Kind.WEBP: 8, Kind.GIF: 12, Kind.AVIF: 12}
 """What decoders take that hold the image as a whole."""
@@ -46,13 +47,14 @@ QUARTERED = 1.5
 def open_pixels(source: Path, scratch: Path, part: int = 1, pdf_dpi: int = 300) -> pyvips.Image:
     """Decode one image of a source, normalised, for random access.
 
-    `part` counts the images of a multi-page file from 1; `scratch` is an empty folder. Raises
-    BadImage where the image cannot be read whole, or is too large.
+    `part` counts the images of a multi-page file from 1; `scratch` is an empty folder. `source` is
+    a copy of ours: a tag that libtiff cannot bear is put right in it. Raises BadImage where the
+    image cannot be read whole, or is too large.
     """
     kind = read_kind(source)
     pyvips.vips_lib.vips_error_clear()  # libvips keeps the messages of earlier images
     try:
-        load, samples = _open(kind, Wanted(source, part, pdf_dpi), scratch)
+        load, samples = _open(kind, Wanted(source, part, pdf_dpi))
         image = load()
         _check(kind, image)
         orientation = image.get("orientation") if image.get_typeof("orientation") else UPRIGHT
@@ -71,23 +73,29 @@ def open_pixels(source: Path, scratch: Path, part: int = 1, pdf_dpi: int = 300) 
         ) from error
 
 
-def _open(
-    kind: Kind, wanted: Wanted, scratch: Path
-) -> tuple[Callable[[], pyvips.Image], Samples | None]:
+def _open(kind: Kind, wanted: Wanted) -> tuple[Callable[[], pyvips.Image], Samples | None]:
     """Return what opens the image anew, and what its file says of its samples."""
-    if kind in LOADERS and kind is not Kind.TIFF:
-        return _loader(kind, wanted.source), None
-    rewritten = scratch / "rewritten.tif"
     if kind is not Kind.TIFF:
-        rewrite(kind, wanted, rewritten)
-        return _loader(Kind.TIFF, rewritten), None
-    directory = find_page(wanted.source, wanted.part)
-    samples = read_samples(wanted.source, directory)
-    load = _loader(Kind.TIFF, wanted.source, page=directory)
-    if samples.compression in FOREIGN_COMPRESSIONS or not _opens(load):
-        rewrite(kind, replace(wanted, part=directory + 1), rewritten)
-        load = _loader(Kind.TIFF, rewritten)
+        load = _loader(kind, wanted.source) if kind in LOADERS else _decoder(kind, wanted)
+        return load, None
+    number = find_page(wanted.source, wanted.part)
+    samples = read_samples(wanted.source, number)
+    if samples.orientation not in ORIENTATIONS:
+        set_upright(wanted.source, number)
+    load = _loader(Kind.TIFF, wanted.source, page=number)
+    if not samples.for_libvips or not _opens(load):
+        load = _decoder(kind, replace(wanted, part=number + 1))
     return load, samples
+
+
+def _decoder(kind: Kind, wanted: Wanted) -> Callable[[], pyvips.Image]:
+    decoded = decode(kind, wanted)
+    image = pyvips.Image.new_from_array(decoded.samples)
+    deep = image.format == "ushort"
+    image = image.copy(interpretation=(DEEP if deep else PLAIN)[decoded.colours])
+    if decoded.profile:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
+    return lambda: image
 
 
 def _loader(kind: Kind, path: Path, **options: object) -> Callable[[], pyvips.Image]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
-from tifffile import COMPRESSION, TiffFile, TiffFileError, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, SAMPLEFORMAT, TiffFile, TiffFileError, TiffPage
 
 from pipeline.errors import BadImage
 
@@ -25,6 +25,22 @@ DAMAGED = (
     " copy it again from its original"
 )
 MAX_DIRECTORIES = 100_000
+UPRIGHT = 1
+LIBVIPS_COMPRESSIONS = {
+    COMPRESSION.NONE,
+    COMPRESSION.CCITTRLE,
+    COMPRESSION.CCITT_T4,
+    COMPRESSION.CCITT_T6,
+    COMPRESSION.LZW,
+    COMPRESSION.JPEG,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.PACKBITS,
+}
+INTEGER_BITS = {1, 2, 4, 8, 16, 32}
+FLOAT_BITS = {32}
+LABS = {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB}
+
 
 # It logs what it finds odd; what matters of that becomes an error of ours.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -35,13 +51,14 @@ logging.getLogger("tifffile").propagate = False
 class Samples:
     """What the samples of a page mean.
 
-    `has_alpha` is None where the file does not say. `declared` is the range of values that it says
-    they have, from black to white.
+    `has_alpha` is None where there are no samples beyond the colours. `declared` is the range that
+    the file says they have, from black to white. `for_libvips` tells whether libvips reads them.
     """
 
     has_alpha: bool | None
     declared: tuple[float, float] | None
-    compression: str
+    orientation: int
+    for_libvips: bool
 
 
 def list_pages(source: Path, at_most: int) -> tuple[int, ...]:
@@ -49,7 +66,7 @@ def list_pages(source: Path, at_most: int) -> tuple[int, ...]:
 
     Raises BadImage where the directories cannot be read.
     """
-    with _opened(source) as tiff:
+    with opened(source) as tiff:
         numbered = islice(enumerate(_directories(tiff)), MAX_DIRECTORIES)
         whole = ((n, page) for n, page in numbered if not page.subfiletype & REDUCED_OR_MASK)
         pages = dict(islice(whole, max(at_most, MIN_PYRAMID_LEVELS) + 1))
@@ -73,20 +90,43 @@ def find_page(source: Path, part: int) -> int:
 
 def read_samples(source: Path, number: int) -> Samples:
     """Return what the samples of a directory mean; raises BadImage."""
-    with _opened(source) as tiff:
-        page = next(islice(_directories(tiff), number, None), None)
-        if page is None:
-            raise BadImage(f"the TIFF file has no directory {number + 1}")
+    with opened(source) as tiff:
+        page = directory(tiff, number)
         extra = page.extrasamples
         return Samples(
             has_alpha=extra[0] != UNSPECIFIED if extra else None,
             declared=_declared_range(page),
-            compression=COMPRESSION(page.compression).name,
+            orientation=page.tags.valueof("Orientation", default=UPRIGHT),
+            for_libvips=_is_for_libvips(page),
         )
 
 
+def set_upright(source: Path, number: int) -> None:
+    """Overwrite a directory's orientation, which some scanners set to what libtiff takes ill."""
+    with TiffFile(source, mode="r+") as tiff:
+        directory(tiff, number).tags["Orientation"].overwrite(UPRIGHT)
+
+
+def directory(tiff: TiffFile, number: int) -> TiffPage:
+    """Return the directory of a number, counted from 0; raises BadImage."""
+    page = next(islice(_directories(tiff), number, None), None)
+    if page is None:
+        raise BadImage(DAMAGED.format(f"there is no directory {number}"))
+    return page
+
+
+def _is_for_libvips(page: TiffPage) -> bool:
+    is_float = page.sampleformat == SAMPLEFORMAT.IEEEFP
+    return (
+        page.compression in LIBVIPS_COMPRESSIONS
+        and page.bitspersample in (FLOAT_BITS if is_float else INTEGER_BITS)
+        and page.photometric not in LABS
+    )
+
+
 @contextmanager
-def _opened(source: Path) -> Iterator[TiffFile]:
+def opened(source: Path) -> Iterator[TiffFile]:
+    """Open a TIFF for its directories; raises BadImage, also for what is found later."""
     try:
         with TiffFile(source) as tiff:
             yield tiff

@@ -1,0 +1,89 @@
+"""The TIFFs that libvips' libtiff does not read, decoded whole by tifffile and imagecodecs.
+
+Rare compressions (Zstandard, LZMA, WebP), 10, 12 or 14 bits a sample, floats of 16 or 64, CIELAB.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tifffile import PHOTOMETRIC, SAMPLEFORMAT, TiffPage
+
+from pipeline.errors import BadImage
+from worker.budget import check_memory, check_pixels
+from worker.kinds import Kind
+from worker.tiff import directory, opened
+
+COLOURS: dict[int, str] = {
+    PHOTOMETRIC.MINISBLACK: "gray",
+    PHOTOMETRIC.MINISWHITE: "gray",
+    PHOTOMETRIC.RGB: "rgb",
+    PHOTOMETRIC.YCBCR: "rgb",
+    PHOTOMETRIC.PALETTE: "rgb",
+    PHOTOMETRIC.SEPARATED: "cmyk",
+    PHOTOMETRIC.CIELAB: "lab",
+    PHOTOMETRIC.ICCLAB: "lab",
+}
+PALETTE_BITS = 16
+COPIES = 4
+"""Of the samples there are at once, counting those as 32-bit floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Samples of shape (height, width, bands) as they are in the file, and what they mean."""
+
+    samples: NDArray[Any]
+    colours: str
+    bits: int
+    profile: bytes | None
+
+
+def decode_directory(source: Path, number: int) -> Directory:
+    """Decode the directory of a number, counted from 0; raises BadImage."""
+    with opened(source) as tiff:
+        page = directory(tiff, number)
+        if page.photometric not in COLOURS:
+            raise BadImage(
+                f"the colours of the TIFF file are of a form that is not read ({page.photometric});"
+                " save it as RGB"
+            )
+        check_pixels(page.imagewidth, page.imagelength)
+        size = page.imagewidth * page.imagelength * page.samplesperpixel
+        check_memory(Kind.TIFF, COPIES * max(4, page.dtype.itemsize if page.dtype else 4) * size)
+        samples = page.asarray(squeeze=False, maxworkers=1)[:, 0]
+        samples = np.moveaxis(samples, 0, -2).reshape(page.imagelength, page.imagewidth, -1)
+        samples, bits = _as_colours(page, samples)
+        return Directory(samples, COLOURS[page.photometric], bits, page.iccprofile)
+
+
+def _as_colours(page: TiffPage, samples: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Return the samples with black at 0, and how many bits the most of them has."""
+    bits = page.bitspersample
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        palette = np.asarray(page.colormap)
+        return np.moveaxis(palette[:, samples[..., 0]], 0, -1), PALETTE_BITS
+    if COLOURS[page.photometric] == "lab":
+        return _as_lab(page, samples), 0
+    if page.sampleformat == SAMPLEFORMAT.IEEEFP:
+        return samples.astype(np.float32), 0
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        samples = (2**bits - 1) - samples
+    return samples, bits
+
+
+def _as_lab(page: TiffPage, samples: NDArray[Any]) -> NDArray[Any]:
+    """Return L* from 0 to 100, a* and b*: TIFF 6.0, section 23; ICC's form in supplement 1."""
+    bits = page.bitspersample
+    unit = 2.0 ** (bits - 8)
+    values = samples[..., :3].astype(np.float32)
+    if page.photometric == PHOTOMETRIC.ICCLAB:
+        white, opposites = 255 * unit, values[..., 1:] / unit - 128
+    else:
+        signed = samples[..., 1:3].view(np.dtype(f"i{samples.itemsize}"))
+        opposites = signed.astype(np.float32) / unit
+        white = 2.0**bits - 1
+    lightness = values[..., :1] * (100 / white)
+    return np.concatenate([lightness, opposites], axis=-1)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import structlog
 
 from dispatcher.check import check_task, resolve_stores
-from dispatcher.outbox import Outbox
 from dispatcher.tasks import TaskFiles
 from pipeline.batch import Jobs
 from pipeline.completion import Completion, complete_run
 from pipeline.environment import Environment
 from pipeline.errors import BadTask, TransientError
 from pipeline.ledger import Ledger
+from pipeline.outbox import Outbox
 from pipeline.run import Page, PageState, Plan, Run, RunState, Upload, derive_run_id
 from pipeline.task import Task, parse_task
 

@@ -9,12 +9,12 @@ from botocore.config import Config
 
 from dispatcher.dispatch import Dispatcher
 from dispatcher.event import parse_uploads
-from dispatcher.outbox import SqsOutbox
 from dispatcher.tasks import S3TaskFiles
 from pipeline.batch import BatchJobs
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.environment import QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
+from pipeline.outbox import SqsOutbox
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
 

@@ -165,7 +165,7 @@ class _Entry:
 
 @dataclass
 class MemoryQueue:
-    """A queue with its dead letters: inbox for the worker, outbox for the dispatcher."""
+    """A queue with its dead letters: inbox for the worker, outbox for it and the dispatcher."""
 
     lease_seconds: float = 30.0
     entries: list[_Entry] = field(default_factory=list)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.embedded import EmbeddedCloud
-from dispatcher.outbox import SqsOutbox
 from pipeline.message import Message
+from pipeline.outbox import SqsOutbox
 from worker.inbox import Delivery, Depth, SqsInbox
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ MAX_SENDS = 5
 
 
 class Outbox(Protocol):
-    """What the dispatcher asks of the queue."""
+    """What the stages that send ask of the queue."""
 
     def send(self, messages: Iterable[Message]) -> int:
         """Send messages, in batches; return how many."""

@@ -124,4 +124,4 @@ def _replace_dest_url(entries: Any, base_url: str) -> None:
 
 
 def _failures(pages: Iterable[Page]) -> list[Page]:
-    return sorted(pages, key=lambda page: (page.message.item, page.message.page))
+    return sorted(pages, key=lambda page: page.message.place)

@@ -58,7 +58,7 @@ def _bar(console: Console) -> Iterator[Watch]:
             bars.update(
                 bar,
                 description=look.run.state.value.replace("_", " "),
-                total=look.run.total or None,
+                total=look.counts.total or None,
                 completed=look.counts.done + look.counts.failed,
                 failed=failed,
             )
@@ -71,15 +71,17 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._shown: tuple[RunState, int] | None = None
+        self._state: RunState | None = None
+        self._step = 0
 
     def __call__(self, look: Look) -> None:
-        ended = look.counts.done + look.counts.failed
-        step = ended * LINES_PER_RUN // max(1, look.run.total)
-        if (look.run.state, step) != self._shown:
-            self._shown = look.run.state, step
+        ended, total = look.counts.done + look.counts.failed, look.counts.total
+        step = ended * LINES_PER_RUN // max(1, total)
+        # The total grows while files of several images are opened, so a step may come again.
+        if look.run.state is not self._state or step > self._step:
+            self._state, self._step = look.run.state, max(step, self._step)
             state = look.run.state.value.replace("_", " ")
-            of_total = f"{ended} of {look.run.total} images" if look.run.total else ""
+            of_total = f"{ended} of {total} images" if total else ""
             self._console.print(f"{state} {of_total}".rstrip(), highlight=False)
 
 
@@ -131,4 +133,6 @@ def _say(console: Console, text: str) -> None:
 
 def _failure(page: Page) -> str:
     message = page.message
+    if message.part > 1 or page.parts > 1:
+        return f"{message.item}, image {message.part} of {message.key}: {page.reason}"
     return f"{message.item}, page {message.page} ({message.key}): {page.reason}"

@@ -50,7 +50,7 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
     publisher = Publisher(
         run.plan, open_storage(run.plan.source_store), open_storage(run.plan.dest_store)
     )
-    pages = sorted(ledger.pages(run_id), key=lambda page: (page.message.item, page.message.page))
+    pages = sorted(ledger.pages(run_id), key=lambda page: page.message.place)
     summary = publisher.publish(pages)
     end = RunState.DONE_WITH_FAILURES if summary.withheld else RunState.DONE
     ledger.finish(run_id, end, summary)
@@ -69,7 +69,7 @@ class Publisher:
     def publish(self, pages: Sequence[Page]) -> Summary:
         """Write manifests, then the collection, then the CSV; return what the run came to.
 
-        `pages` are all pages of the run, sorted by item and number.
+        `pages` are all pages of the run, sorted by their place.
         """
         csv = self.source.read(self.plan.csv_key)
         catalogue = read_catalogue(csv)

@@ -35,7 +35,7 @@ def build_manifest(
 ) -> Manifest:
     """Return the manifest of an item whose pages are all done, in order."""
     item = pages[0].message.item
-    images = [_Image(layout, options, page) for page in pages]
+    images = [_Image(layout, options, page, number) for number, page in enumerate(pages, 1)]
     fields: dict[str, Any] = {}
     if row is not None and row.description:
         fields["summary"] = _text(row.description)
@@ -99,15 +99,15 @@ def parse_entry(content: bytes) -> ManifestRef:
 
 
 class _Image:
-    """One page's parts of a manifest."""
+    """One page's parts of a manifest; `number` is its position in the item."""
 
-    def __init__(self, layout: Layout, options: Options, page: Page) -> None:
+    def __init__(self, layout: Layout, options: Options, page: Page, number: int) -> None:
         assert page.tiled is not None  # noqa: S101  # only items whose pages are all done get here
         self._tiled: TiledPage = page.tiled
-        self._number = page.message.page
+        self._number = number
         self._pyramid = options.pyramid(page.tiled.width, page.tiled.height)
-        self._service_url = layout.url(layout.service(page.message.item, self._number))
-        self._canvas_url = layout.canvas_url(page.message.item, self._number)
+        self._service_url = layout.url(layout.service(*page.message.place))
+        self._canvas_url = layout.canvas_url(*page.message.place)
 
     @property
     def canvas(self) -> Canvas:

@@ -7,6 +7,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline import rows
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 
 MAX_TRANSACTION_ENTRIES = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+PASSING_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+"""Why a transaction may be cancelled and succeed when repeated: it met another, or too many."""
 MAX_CONFLICTS = 12
 CONFLICT_WAIT_SECONDS = 0.01
 
 UNSEALED = "#state = :dispatching AND #recorded = :no"
 UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
+IS_NEW = "attribute_not_exists(pk)"
+QUEUED_HERE = "#state = :queued AND #replays = :replays AND #parts = :parts"
 
 
 class DynamoLedger:
@@ -37,10 +42,9 @@ class DynamoLedger:
         )
 
     def open_run(self, run: Run) -> bool:
-        is_new = "attribute_not_exists(pk)"
         opening = self._put(rows.run_item(run))
         opening["Put"] |= _expressions(
-            UNSEALED_VALUES, ConditionExpression=f"{is_new} OR ({UNSEALED})"
+            UNSEALED_VALUES, ConditionExpression=f"{IS_NEW} OR ({UNSEALED})"
         )
         return self._transact([opening, self._put(rows.listed_item(run))])
 
@@ -65,9 +69,9 @@ class DynamoLedger:
         totals = Counter(page.shard for page in pages)
         sealing = self._update(
             rows.run_key(run_id),
-            UpdateExpression="SET #recorded = :yes, #total = :total",
+            UpdateExpression="SET #recorded = :yes",
             ConditionExpression=UNSEALED,
-            values={**UNSEALED_VALUES, ":yes": True, ":total": totals.total()},
+            values={**UNSEALED_VALUES, ":yes": True},
         )
         counters = [
             self._put(
@@ -106,20 +110,40 @@ class DynamoLedger:
         item = self._get(rows.page_key(page))
         return rows.parse_page(item) if item else None
 
+    def expand(self, page: Page, parts: int) -> bool:
+        return self._transact(
+            [
+                self._update(
+                    rows.page_key(page),
+                    UpdateExpression="SET #parts = :counted",
+                    ConditionExpression=QUEUED_HERE,
+                    values={**_queued_here(replace(page, parts=1)), ":counted": parts},
+                ),
+                self._count(page, "total", parts - 1),
+            ]
+        )
+
+    def add_parts(self, pages: Sequence[Page]) -> None:
+        # What has been settled meanwhile must not be written over.
+        puts = [self._put(rows.page_item(page), ConditionExpression=IS_NEW) for page in pages]
+        for start in range(0, len(puts), MAX_TRANSACTION_ENTRIES):
+            entries = puts[start : start + MAX_TRANSACTION_ENTRIES]
+            if not self._transact(entries):
+                for entry in entries:
+                    self._transact([entry])
+
     def settle(self, page: Page) -> bool:
         outcome = rows.outcome_values(page)
         update = ", ".join(f"#{name} = :{name}" for name in ("state", *outcome))
-        is_queued_here = "#state = :queued AND #replays = :replays"
         return self._transact(
             [
                 self._update(
                     rows.page_key(page),
                     UpdateExpression=f"SET {update}",
-                    ConditionExpression=is_queued_here,
+                    ConditionExpression=QUEUED_HERE,
                     values={
+                        **_queued_here(page),
                         ":state": page.state.value,
-                        ":queued": PageState.QUEUED.value,
-                        ":replays": page.message.replays,
                         **{f":{name}": value for name, value in outcome.items()},
                     },
                 ),
@@ -222,8 +246,8 @@ class DynamoLedger:
         for page in pages:
             yield from page["Items"]
 
-    def _put(self, item: rows.Item) -> dict[str, Any]:
-        return {"Put": {"TableName": self._table, "Item": item}}
+    def _put(self, item: rows.Item, **expressions: Any) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": item, **expressions}}
 
     def _update(self, key: rows.Item, **expression: Any) -> dict[str, Any]:
         return {"Update": self._on(key, **expression)}
@@ -264,6 +288,14 @@ class DynamoLedger:
         return True
 
 
+def _queued_here(page: Page) -> dict[str, Any]:
+    return {
+        ":queued": PageState.QUEUED.value,
+        ":replays": page.message.replays,
+        ":parts": page.parts,
+    }
+
+
 def _expressions(values: Mapping[str, Any], **expressions: str) -> dict[str, Any]:
     """Return the arguments of expressions; `#name` in them stands for the attribute `name`.
 
@@ -275,13 +307,13 @@ def _expressions(values: Mapping[str, Any], **expressions: str) -> dict[str, Any
 
 
 def _retry_conflict(response: Any, attempts: int, **_: Any) -> float | None:
-    """Have botocore repeat a transaction that met another one on the same counter.
+    """Have botocore repeat a transaction that met another one on the same counter, or too many.
 
     botocore's own retry modes leave these alone. Returns the seconds to wait, with full jitter.
     """
     error = response[1] if response else {}
     reasons = error.get("CancellationReasons", []) if isinstance(error, dict) else []
     codes = {reason.get("Code") for reason in reasons} - {"None", None}
-    if codes != {"TransactionConflict"} or attempts > MAX_CONFLICTS:
+    if not codes or codes - PASSING_REASONS or attempts > MAX_CONFLICTS:
         return None
     return random.uniform(0, CONFLICT_WAIT_SECONDS * 2 ** min(attempts, 7))  # noqa: S311

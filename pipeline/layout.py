@@ -46,17 +46,17 @@ class Layout:
     prefix: str
     base_url: str
 
-    def service(self, item: str, page: int) -> str:
+    def service(self, item: str, page: int, part: int = 1) -> str:
         """Return the key prefix of a page's image service."""
-        return join_key(self.prefix, TILES_FOLDER, f"{item}-{page}")
+        return join_key(self.prefix, TILES_FOLDER, f"{item}-{_number(page, part)}")
 
-    def info(self, item: str, page: int) -> str:
+    def info(self, item: str, page: int, part: int = 1) -> str:
         """Return the key of a page's `info.json`."""
-        return join_key(self.service(item, page), INFO_FILE)
+        return join_key(self.service(item, page, part), INFO_FILE)
 
-    def receipt(self, item: str, page: int) -> str:
+    def receipt(self, item: str, page: int, part: int = 1) -> str:
         """Return the key of what a later run must know of this page's tiles."""
-        return join_key(self.service(item, page), RECEIPT_FILE)
+        return join_key(self.service(item, page, part), RECEIPT_FILE)
 
     def manifest(self, item: str) -> str:
         """Return the key of an item's manifest."""
@@ -71,10 +71,15 @@ class Layout:
         """Return the key of the metadata CSV's copy."""
         return join_key(self.prefix, name)
 
-    def canvas_url(self, item: str, page: int) -> str:
+    def canvas_url(self, item: str, page: int, part: int = 1) -> str:
         """Return the identifier of a page's canvas (an identifier, not a file)."""
-        return self.url(join_key(self.prefix, item, "canvas", str(page)))
+        return self.url(join_key(self.prefix, item, "canvas", _number(page, part)))
 
     def url(self, key: str) -> str:
         """Return the public URL of a key: percent-encoded UTF-8 NFC, slashes kept."""
         return f"{self.base_url}/{quote(nfc(key), safe='/')}"
+
+
+def _number(page: int, part: int) -> str:
+    """Return a page's number: the file's in its item, and from its second image on that one's."""
+    return str(page) if part == 1 else f"{page}.{part}"

@@ -39,8 +39,20 @@ class Ledger(Protocol):
     def load_page(self, page: Page) -> Page | None:
         """Return a page as the ledger has it."""
 
+    def expand(self, page: Page, parts: int) -> bool:
+        """Fix how many images the source of a queued page has, and count them, once.
+
+        `page` is the source's first. Tell whether it was queued and the number not yet fixed.
+        """
+
+    def add_parts(self, pages: Sequence[Page]) -> None:
+        """Write the queued rows of an expanded source's further images, where there are none."""
+
     def settle(self, page: Page) -> bool:
-        """Record a queued page as done or failed and count it; tell whether it was queued."""
+        """Record a queued page as done or failed and count it.
+
+        Tell whether it was queued, and of as many parts as `page` says.
+        """
 
     def requeue(self, page: Page) -> bool:
         """Take back a failure whose message was replayed, and reopen its run.

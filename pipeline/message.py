@@ -1,4 +1,4 @@
-"""One page's work as it travels through the queue. Pure.
+"""One image's work as it travels through the queue. Pure.
 
 A body is a few hundred bytes of ASCII JSON, far below SQS's limit of 1 MiB and free of the control
 characters that SQS refuses.
@@ -10,15 +10,17 @@ from dataclasses import asdict, dataclass
 from pipeline.errors import BadMessage
 from pipeline.layout import has_utf8_form
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The page to tile; what all pages of a run share is in the run's ledger row.
+    """The image to tile; what all images of a run share is in the run's ledger row.
 
-    `etag` and `size` (bytes) are those of the listing. `replays` counts the journeys through the
-    dead-letter queue: it tells a replayed message from a second delivery of the failed one.
+    `page` is the file's place in its item, `part` the image's place in its file, both from 1.
+    `etag` and `size` (bytes) are the file's, from the listing. `replays` counts the journeys
+    through the dead-letter queue: it tells a replayed message from a second delivery of the
+    failed one.
     """
 
     run_id: str
@@ -27,7 +29,13 @@ class Message:
     key: str
     etag: str
     size: int
+    part: int = 1
     replays: int = 0
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Return what orders the images of a run: item, file, image in the file."""
+        return self.item, self.page, self.part
 
     def to_json(self) -> str:
         """Return the body."""

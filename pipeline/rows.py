@@ -2,10 +2,10 @@
 
 One table, keys `pk` and `sk`:
 
-    RUNS                 <upload time>#<run id>   the list of runs, oldest first
-    RUN#<run id>         RUN                      the run
-    RUN#<run id>#<shard> COUNT                    total, done and failed of the shard's pages
-    RUN#<run id>#<shard> PAGE#<item>#<page>       one page
+    RUNS                 <upload time>#<run id>      the list of runs, oldest first
+    RUN#<run id>         RUN                         the run
+    RUN#<run id>#<shard> COUNT                       total, done and failed of the shard's pages
+    RUN#<run id>#<shard> PAGE#<item>#<page>#<part>   one page
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def page_key(page: Page) -> Item:
     return encode(
         {
             "pk": shard_partition(message.run_id, page.shard),
-            "sk": f"{PAGE}{message.item}#{message.page:07d}",
+            "sk": f"{PAGE}{message.item}#{message.page:07d}#{message.part:05d}",
         }
     )
 
@@ -107,7 +107,6 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         state=RunState(values["state"]),
         plan=plan and _parse_plan(plan),
         errors=tuple(values["errors"]),
-        total=values["total"],
         recorded=values["recorded"],
         worker_jobs=tuple(values["worker_jobs"]),
         final_job=values["final_job"],
@@ -118,8 +117,8 @@ def parse_run(item: Mapping[str, Any]) -> Run:
 
 def page_item(page: Page) -> Item:
     """Return a page's row."""
-    values = asdict(page.message) | {"state": page.state.value} | outcome_values(page)
-    return page_key(page) | encode(values)
+    values = asdict(page.message) | {"state": page.state.value, "parts": page.parts}
+    return page_key(page) | encode(values | outcome_values(page))
 
 
 def outcome_values(page: Page) -> dict[str, Any]:
@@ -143,6 +142,7 @@ def parse_page(item: Mapping[str, Any]) -> Page:
         state=PageState(values["state"]),
         tiled=tiled,
         reason=values.get("reason"),
+        parts=values["parts"],
     )
 
 

@@ -108,7 +108,6 @@ class Run:
     state: RunState
     plan: Plan | None = None
     errors: tuple[str, ...] = ()
-    total: int = 0
     recorded: bool = False
     worker_jobs: tuple[str, ...] = ()
     final_job: str | None = None
@@ -138,6 +137,7 @@ class TiledPage:
     """A finished page: pixels of the upright image, entries of `sizes`, files written.
 
     `reused` tells that the tiles of an earlier run were still right. `seconds` is wall time.
+    `parts` is how many images the source has, where this is its first.
     """
 
     width: int
@@ -146,16 +146,21 @@ class TiledPage:
     tiles: int
     seconds: float
     reused: bool = False
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's row: its message, and the outcome once there is one."""
+    """A page's row: its message, and the outcome once there is one.
+
+    `parts` stands in the row of a source's first image: how many of its images the run counts.
+    """
 
     message: Message
     state: PageState = PageState.QUEUED
     tiled: TiledPage | None = None
     reason: str | None = None
+    parts: int = 1
 
     @property
     def shard(self) -> int:
@@ -164,5 +169,5 @@ class Page:
 
 
 def shard_of(item: str, page: int) -> int:
-    """Return a page's partition, 0 to 15, the same in every process."""
+    """Return a source's partition, 0 to 15, the same in every process and for all its images."""
     return crc32(f"{item}/{page}".encode()) % SHARDS

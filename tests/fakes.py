@@ -33,8 +33,9 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
-        self._pages: dict[str, dict[tuple[str, int], Page]] = defaultdict(dict)
+        self._pages: dict[str, dict[tuple[str, int, int], Page]] = defaultdict(dict)
         self._counts: dict[tuple[str, int], Counts] = {}
+        self._lock = threading.Lock()
 
     def open_run(self, run: Run) -> bool:
         if run.run_id in self._runs and not self._unsealed(run.run_id):
@@ -68,7 +69,7 @@ class MemoryLedger:
         shards = [page.shard for page in pages]
         for shard in range(SHARDS):
             self._counts[run_id, shard] = Counts(total=shards.count(shard))
-        self._runs[run_id] = replace(self._runs[run_id], recorded=True, total=len(shards))
+        self._runs[run_id] = replace(self._runs[run_id], recorded=True)
         return True
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
@@ -91,44 +92,60 @@ class MemoryLedger:
     def load_page(self, page: Page) -> Page | None:
         return self._pages[page.message.run_id].get(_key(page))
 
+    def expand(self, page: Page, parts: int) -> bool:
+        with self._lock:
+            row = self._queued_here(replace(page, parts=1))
+            if row is None:
+                return False
+            self._pages[page.message.run_id][_key(page)] = replace(row, parts=parts)
+            self._count(page, "total", parts - 1)
+            return True
+
+    def add_parts(self, pages: Sequence[Page]) -> None:
+        with self._lock:
+            for page in pages:
+                self._pages[page.message.run_id].setdefault(_key(page), page)
+
     def settle(self, page: Page) -> bool:
-        row = self.load_page(page)
-        wanted = (PageState.QUEUED, page.message.replays)
-        if row is None or (row.state, row.message.replays) != wanted:
-            return False
-        self._pages[page.message.run_id][_key(page)] = replace(page, message=row.message)
-        self._count(page, page.state, 1)
-        return True
+        with self._lock:
+            row = self._queued_here(page)
+            if row is None:
+                return False
+            self._pages[page.message.run_id][_key(page)] = replace(page, message=row.message)
+            self._count(page, page.state.value, 1)
+            return True
 
     def requeue(self, page: Page) -> bool:
-        row = self.load_page(page)
-        if row is None or row.state is not PageState.FAILED:
-            return False
-        if row.message.replays >= page.message.replays:
-            return False
-        run = self._runs[page.message.run_id]
-        if run.state not in (RunState.TILING, RunState.DONE_WITH_FAILURES):
-            return False
-        self._runs[run.run_id] = replace(run, state=RunState.TILING)
-        message = replace(row.message, replays=page.message.replays)
-        self._pages[page.message.run_id][_key(page)] = Page(message)
-        self._count(page, PageState.FAILED, -1)
-        return True
+        with self._lock:
+            row = self.load_page(page)
+            if row is None or row.state is not PageState.FAILED:
+                return False
+            if row.message.replays >= page.message.replays:
+                return False
+            run = self._runs[page.message.run_id]
+            if run.state not in (RunState.TILING, RunState.DONE_WITH_FAILURES):
+                return False
+            self._runs[run.run_id] = replace(run, state=RunState.TILING)
+            message = replace(row.message, replays=page.message.replays)
+            self._pages[page.message.run_id][_key(page)] = Page(message, parts=row.parts)
+            self._count(page, PageState.FAILED.value, -1)
+            return True
 
     def counts(self, run_id: str, shard: int | None = None) -> Counts:
         shards = range(SHARDS) if shard is None else [shard]
         return sum((self._counts.get((run_id, s), Counts()) for s in shards), Counts())
 
     def claim_final_job(self, run_id: str, now: float, stale_before: float) -> bool:
-        run = self._runs[run_id]
-        claim = run.claimed_at
-        stale = run.state is RunState.BUILDING and run.final_job is None
-        if run.state is not RunState.TILING and not (stale and claim and claim < stale_before):
-            return False
-        self._runs[run_id] = replace(
-            run, state=RunState.BUILDING, claimed_at=int(now), final_job=None
-        )
-        return True
+        with self._lock:
+            run = self._runs[run_id]
+            claim = run.claimed_at
+            stale = run.state is RunState.BUILDING and run.final_job is None
+            if run.state is not RunState.TILING and not (stale and claim and claim < stale_before):
+                return False
+            self._runs[run_id] = replace(
+                run, state=RunState.BUILDING, claimed_at=int(now), final_job=None
+            )
+            return True
 
     def note_final_job(self, run_id: str, job_id: str) -> None:
         if self._runs[run_id].state is RunState.BUILDING:
@@ -144,15 +161,21 @@ class MemoryLedger:
         run = self._runs.get(run_id)
         return run is not None and run.state is RunState.DISPATCHING and not run.recorded
 
-    def _count(self, page: Page, state: PageState, change: int) -> None:
-        field_name = state.value
+    def _queued_here(self, page: Page) -> Page | None:
+        row = self._pages[page.message.run_id].get(_key(page))
+        wanted = (PageState.QUEUED, page.message.replays, page.parts)
+        if row is None or (row.state, row.message.replays, row.parts) != wanted:
+            return None
+        return row
+
+    def _count(self, page: Page, field_name: str, change: int) -> None:
         key = page.message.run_id, page.shard
         counts = self._counts[key]
         self._counts[key] = replace(counts, **{field_name: getattr(counts, field_name) + change})
 
 
-def _key(page: Page) -> tuple[str, int]:
-    return page.message.item, page.message.page
+def _key(page: Page) -> tuple[str, int, int]:
+    return page.message.place
 
 
 @dataclass

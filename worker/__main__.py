@@ -13,6 +13,7 @@ from pipeline.batch import BatchJobs
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
+from pipeline.outbox import SqsOutbox
 from worker.desk import MAX_HIDDEN_SECONDS, Desk
 from worker.inbox import SqsInbox
 from worker.loop import Patience, Slot
@@ -59,14 +60,11 @@ def _slot(
         retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=2 * processes + 2
     )
     lease_seconds = environment.whole(LEASE_SECONDS, 120, least=3)
-    inbox = SqsInbox(
-        boto3.client("sqs", config=config),
-        environment.text(QUEUE_URL),
-        environment.text(DEAD_LETTER_QUEUE_URL),
-        lease_seconds,
-    )
+    sqs, queue_url = boto3.client("sqs", config=config), environment.text(QUEUE_URL)
+    inbox = SqsInbox(sqs, queue_url, environment.text(DEAD_LETTER_QUEUE_URL), lease_seconds)
     ledger = DynamoLedger(boto3.client("dynamodb", config=config), environment.text(TABLE))
-    desk = Desk(ledger, BatchJobs(boto3.client("batch", config=config)), tiler)
+    jobs = BatchJobs(boto3.client("batch", config=config))
+    desk = Desk(ledger, SqsOutbox(sqs, queue_url), jobs, tiler)
     patience = Patience(
         idle_seconds=environment.whole(IDLE_SECONDS, 60),
         lease_seconds=lease_seconds,

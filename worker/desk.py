@@ -1,6 +1,7 @@
 """From a delivery to its fate, and from the fate to its effects, in an order that survives a crash.
 
-Effects: dead-letter queue (a failure) ─► ledger ─► final job (the last page) ─► delete.
+Effects: dead-letter queue (a failure) ─► ledger (`worker.outcome`) ─► final job (the last page) ─►
+delete.
 """
 
 from dataclasses import replace
@@ -13,9 +14,11 @@ from pipeline.completion import CLAIM_SECONDS, Completion, complete_run
 from pipeline.errors import BadMessage, PermanentError, TransientError
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
+from pipeline.outbox import Outbox
 from pipeline.run import Page, PageState, Plan, TiledPage
 from worker.fate import Again, Done, Failed, Fate, Known
 from worker.inbox import Delivery
+from worker.outcome import record_outcome
 from worker.page import PageWork
 from worker.processes import Tiler
 
@@ -32,8 +35,9 @@ log = structlog.get_logger()
 class Desk:
     """Works on deliveries, for the slots of one worker."""
 
-    def __init__(self, ledger: Ledger, jobs: Jobs, tiler: Tiler) -> None:
+    def __init__(self, ledger: Ledger, outbox: Outbox, jobs: Jobs, tiler: Tiler) -> None:
         self._ledger = ledger
+        self._outbox = outbox
         self._jobs = jobs
         self._tiler = tiler
         self._plan = lru_cache(maxsize=64)(self._load_plan)
@@ -53,15 +57,15 @@ class Desk:
     def attempt(self, message: Message, attempt: int) -> Fate:
         """Tile a message's page, unless its outcome is known."""
         try:
-            state = self._state(message)
-            if state is PageState.FAILED:
+            row = self._row(message)
+            if row.state is PageState.FAILED:
                 return Known()
-            if attempt > MAX_ATTEMPTS and state is PageState.QUEUED:
+            if attempt > MAX_ATTEMPTS and row.state is PageState.QUEUED:
                 return Failed(f"given up: {attempt - 1} attempts ended without a result")
             # A page that is done costs a look at its receipt: a second worker may have died while
             # it wrote the same page again.
             tiled = self._tiler.tile(PageWork(message, self._plan(message.run_id)))
-            return Known() if state is PageState.DONE else Done(tiled)
+            return _judge(row, tiled)
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -100,19 +104,19 @@ class Desk:
             raise BadMessage(f"the ledger knows no run {run_id!r}")
         return run.plan
 
-    def _state(self, message: Message) -> PageState:
-        """Return where a message's page stands, after reopening one that was replayed."""
-        page = self._ledger.load_page(Page(message))
-        if page is None:
+    def _row(self, message: Message) -> Page:
+        """Return a message's page as the ledger has it, after reopening one that was replayed."""
+        row = self._ledger.load_page(Page(message))
+        if row is None:
             raise BadMessage("the ledger knows no such page")
-        if page.state is PageState.FAILED and message.replays > page.message.replays:
+        if row.state is PageState.FAILED and message.replays > row.message.replays:
             if not self._ledger.requeue(Page(message)):
                 raise TransientError("a replayed page waits until its run can be reopened")
-            return PageState.QUEUED
-        return page.state
+            return Page(message, parts=row.parts)
+        return row
 
     def _finish(self, message: Message, tiled: TiledPage) -> None:
-        first = self._ledger.settle(Page(message, PageState.DONE, tiled))
+        first = record_outcome(Page(message, PageState.DONE, tiled), self._ledger, self._outbox)
         log.info(
             "page_done",
             first=first,
@@ -131,9 +135,24 @@ class Desk:
                 "run": message.run_id,
                 "item": message.item,
                 "page": str(message.page),
+                "part": str(message.part),
                 "reason": reason,
                 "attempts": str(delivery.attempt),
             },
         )
-        first = self._ledger.settle(Page(message, PageState.FAILED, reason=reason))
+        first = record_outcome(
+            Page(message, PageState.FAILED, reason=reason), self._ledger, self._outbox
+        )
         log.warning("page_failed", first=first, reason=reason)
+
+
+def _judge(row: Page, tiled: TiledPage) -> Fate:
+    """Return the fate of a tiled page, whose row was read before."""
+    if row.state is PageState.DONE:
+        return Known()
+    if row.parts not in {1, tiled.parts}:
+        return Failed(
+            f"the file was replaced while the run was at work: it had {row.parts:,} images,"
+            f" it has {tiled.parts:,} now; run the task again"
+        )
+    return Done(tiled)

@@ -82,7 +82,9 @@ class Slot:
                 message = self.desk.read(delivery)
                 if message is None:
                     return
-                with bound_contextvars(run=message.run_id, item=message.item, page=message.page):
+                with bound_contextvars(
+                    run=message.run_id, item=message.item, page=message.page, part=message.part
+                ):
                     self._work(delivery, message, heartbeat)
             except Exception:  # whatever was not recorded is done again
                 log.exception("serving_broke")

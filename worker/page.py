@@ -44,17 +44,17 @@ class PageWork:
     @property
     def service(self) -> str:
         """Return the key prefix of the page's image service."""
-        return self.layout.service(self.message.item, self.message.page)
+        return self.layout.service(*self.message.place)
 
     @property
     def info(self) -> str:
         """Return the key of the page's `info.json`."""
-        return self.layout.info(self.message.item, self.message.page)
+        return self.layout.info(*self.message.place)
 
     @property
     def receipt(self) -> str:
         """Return the key of the page's receipt."""
-        return self.layout.receipt(self.message.item, self.message.page)
+        return self.layout.receipt(*self.message.place)
 
 
 def tile_page(work: PageWork, scratch: Path) -> TiledPage:

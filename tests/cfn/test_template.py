@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,34 @@ def test_the_image_runs_a_package_named_by_the_command(template: dict[str, Any])
         assert (ROOT / command / "__main__.py").is_file()
 
 
+def statements(properties: dict[str, Any]) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the actions and resources of each statement of a role's policies."""
+    for policy in [properties, *properties.get("Policies", [])]:
+        for statement in policy.get("PolicyDocument", {}).get("Statement", []):
+            actions, targets = (
+                [entry] if isinstance(entry, str) else entry
+                for entry in (statement["Action"], statement["Resource"])
+            )
+            yield actions, targets
+
+
+def test_who_sends_to_a_queue_may(template: dict[str, Any]) -> None:
+    allowed = {
+        role: {
+            queue
+            for actions, targets in statements(template[role])
+            if "sqs:SendMessage" in actions
+            for queue in targets
+        }
+        for role in ("DispatcherRole", "JobRole")
+    }
+    assert allowed["DispatcherRole"] >= {"Pages.Arn"}
+    assert allowed["JobRole"] == {"Pages.Arn", "PagesDead.Arn"}
+
+
 def test_no_role_may_touch_everything(template: dict[str, Any]) -> None:
     for name, properties in template.items():
-        policies = [properties, *properties.get("Policies", [])]
-        for policy in policies:
-            for statement in policy.get("PolicyDocument", {}).get("Statement", []):
-                actions = statement["Action"]
-                actions = [actions] if isinstance(actions, str) else actions
-                assert not any("*" in action for action in actions), name
-                if statement["Resource"] == "*":
-                    assert all(action.startswith("batch:Describe") for action in actions), name
+        for actions, targets in statements(properties):
+            assert not any("*" in action for action in actions), name
+            if "*" in targets:
+                assert all(action.startswith("batch:Describe") for action in actions), name

@@ -63,6 +63,19 @@ def test_failed_pages_are_named_with_file_and_reason() -> None:
     assert "  withheld   book: no manifest, pages failed" in lines
 
 
+def test_a_failed_image_of_a_file_with_several_is_named_by_its_place_in_the_file() -> None:
+    key = "archive/Letters/book/Access/p3.pdf"
+    first = replace(failed(a_message(page=3, key=key), "damaged"), parts=12)
+    last = failed(a_message(page=3, key=key, part=12), "damaged")
+    summary = replace(SUMMARY, failed=2, withheld=("book",))
+    _, lines = reported(ended(RunState.DONE_WITH_FAILURES, summary), (first, last))
+    named = [line for line in lines if line.startswith("  failed ")]
+    assert named == [
+        f"  failed     book, image 1 of {key}: damaged",
+        f"  failed     book, image 12 of {key}: damaged",
+    ]
+
+
 def test_pages_that_were_not_tiled_again_are_told() -> None:
     _, lines = reported(ended(summary=replace(SUMMARY, reused=1100)))
     assert "  images     1200 of 1200, 1100 unchanged and not tiled again" in lines
@@ -118,8 +131,7 @@ def test_a_name_between_colons_is_no_emoji() -> None:
 
 
 def look(state: RunState, done: int = 0, failed: int = 0, total: int = 100) -> Look:
-    run = a_run("run-1", state=state, total=total)
-    return Look(run, Counts(total, done, failed))
+    return Look(a_run("run-1", state=state), Counts(total, done, failed))
 
 
 def watched(*looks: Look, terminal: bool = False) -> str:
@@ -150,6 +162,27 @@ def test_without_a_terminal_progress_is_plain_lines() -> None:
 def test_a_long_run_prints_a_few_lines_however_often_it_is_looked_at() -> None:
     looks = [look(RunState.TILING, done=count, total=5000) for count in range(5001)]
     assert len(watched(*looks).splitlines()) == 11
+
+
+def test_a_total_that_grows_with_the_files_opened_is_told_without_repeating_steps() -> None:
+    assert watched(
+        look(RunState.TILING, total=4),
+        look(RunState.TILING, done=2, total=4),
+        look(RunState.TILING, done=3, total=1000),
+        look(RunState.TILING, done=400, total=1000),
+        look(RunState.TILING, done=600, total=1000),
+        look(RunState.BUILDING, done=1000, total=1000),
+    ).splitlines() == [
+        "tiling 0 of 4 images",
+        "tiling 2 of 4 images",
+        "tiling 600 of 1000 images",
+        "building 1000 of 1000 images",
+    ]
+
+
+def test_on_a_terminal_a_total_that_grows_is_that_of_the_bar() -> None:
+    first, second = look(RunState.TILING, total=4), look(RunState.TILING, done=3, total=1000)
+    assert "3/1000" in watched(first, second, terminal=True)
 
 
 def test_on_a_terminal_progress_is_a_bar_that_tells_failures() -> None:

@@ -2,7 +2,7 @@ import unicodedata
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.layout import Layout, join_key, nfc
@@ -62,12 +62,37 @@ def test_a_url_is_encoded_once(name: str) -> None:
     assert path == quote(unquote(path), safe="/")
 
 
-@given(
-    st.tuples(names, st.integers(1, 9999)),
-    st.tuples(names, st.integers(1, 9999)),
-)
-def test_no_two_pages_share_an_image_service(one: tuple[str, int], other: tuple[str, int]) -> None:
+# Names that end as numbers of pages do, beside any others.
+tricky = st.builds(str.__add__, names, st.from_regex(r"\A(-?[0-9]{1,3}\.?){0,3}\Z"))
+places = st.tuples(names | tricky, st.integers(1, 9999), st.integers(1, 99_999))
+
+
+@given(places, places)
+@example(("a", 1, 2), ("a-1.2", 1, 1))
+@example(("a", 1, 12), ("a", 11, 2))
+def test_no_two_pages_share_an_image_service(
+    one: tuple[str, int, int], other: tuple[str, int, int]
+) -> None:
     assert (LETTERS.service(*one) == LETTERS.service(*other)) == (one == other)
+    assert (LETTERS.receipt(*one) == LETTERS.receipt(*other)) == (one == other)
+    assert (LETTERS.info(*one) == LETTERS.info(*other)) == (one == other)
+
+
+@given(names | tricky, *[st.integers(1, 99_999)] * 4)
+def test_no_two_pages_of_an_item_share_a_canvas(
+    item: str, page: int, part: int, other_page: int, other_part: int
+) -> None:
+    same = (page, part) == (other_page, other_part)
+    urls = LETTERS.canvas_url(item, page, part), LETTERS.canvas_url(item, other_page, other_part)
+    assert (urls[0] == urls[1]) == same
+
+
+def test_only_further_images_of_a_file_name_their_part() -> None:
+    assert LETTERS.service("book", 3, 1) == "iiif/archive/Letters/tiles/book-3"
+    assert LETTERS.service("book", 3, 12) == "iiif/archive/Letters/tiles/book-3.12"
+    assert LETTERS.info("book", 3, 12) == "iiif/archive/Letters/tiles/book-3.12/info.json"
+    assert LETTERS.canvas_url("book", 3, 1).endswith("/book/canvas/3")
+    assert LETTERS.canvas_url("book", 3, 12).endswith("/book/canvas/3.12")
 
 
 def test_pages_of_an_item_whose_name_ends_like_a_page_number_stay_apart() -> None:

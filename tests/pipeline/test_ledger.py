@@ -3,6 +3,7 @@
 import io
 import json
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -229,6 +230,153 @@ def test_a_replay_reopens_a_run_that_is_done_with_failures(ledger: Ledger) -> No
     assert run.state is RunState.TILING
 
 
+def expanded(ledger: Ledger, parts: int) -> list[Message]:
+    """Open a run of three files, the second of which has so many images; return their messages."""
+    first, second, third = sealed_run(ledger, 3)
+    ledger.advance(first.run_id, RunState.DISPATCHING, RunState.TILING)
+    assert ledger.expand(Page(second), parts)
+    others = [replace(second, part=part) for part in range(2, parts + 1)]
+    ledger.add_parts([Page(message) for message in others])
+    return [first, second, *others, third]
+
+
+def test_the_images_of_a_source_are_counted_once(ledger: Ledger) -> None:
+    _, second, *_ = sealed_run(ledger, 3)
+    assert ledger.expand(Page(second), 4)
+    assert not ledger.expand(Page(second), 4)
+    assert ledger.counts(second.run_id) == Counts(6, 0, 0)
+    assert ledger.counts(second.run_id, Page(second).shard).total >= 4
+
+
+def test_the_first_number_of_images_counts_whatever_is_seen_later(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    assert ledger.expand(Page(message), 4)
+    assert not ledger.expand(Page(message), 2)
+    assert not ledger.expand(Page(message), 9)
+    row = ledger.load_page(Page(message))
+    assert row == Page(message, parts=4)
+    assert ledger.counts(message.run_id) == Counts(4, 0, 0)
+
+
+@pytest.mark.parametrize("outcome", [done, failed])
+def test_a_source_whose_first_image_is_settled_is_not_expanded(
+    ledger: Ledger, outcome: Callable[[Message], Page]
+) -> None:
+    (message,) = sealed_run(ledger, 1)
+    assert ledger.settle(outcome(message))
+    assert not ledger.expand(Page(message), 4)
+    assert ledger.load_page(Page(message)) == outcome(message)
+    assert ledger.counts(message.run_id).total == 1
+
+
+def test_a_source_that_no_run_has_is_not_expanded(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    assert not ledger.expand(Page(replace(message, page=9)), 4)
+    assert ledger.counts(message.run_id) == Counts(1, 0, 0)
+
+
+def test_the_first_image_is_settled_only_by_who_knows_of_the_others(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    ledger.expand(Page(message), 4)
+    assert not ledger.settle(done(message))
+    assert not ledger.settle(failed(message))
+    assert not ledger.settle(replace(done(message), parts=3))
+    assert ledger.settle(replace(done(message, parts=4), parts=4))
+    assert ledger.load_page(Page(message)) == replace(done(message, parts=4), parts=4)
+
+
+def test_a_source_is_expanded_by_one_of_many(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    with ThreadPoolExecutor(8) as threads:
+        seen = range(2, 10)
+        firsts = list(threads.map(lambda parts: ledger.expand(Page(message), parts), seen))
+    assert sum(firsts) == 1
+    assert ledger.counts(message.run_id).total == seen[firsts.index(True)]
+
+
+def test_rows_of_further_images_are_written_where_there_are_none(ledger: Ledger) -> None:
+    found = expanded(ledger, 5)
+    assert ledger.settle(done(found[2]))
+    assert ledger.settle(failed(found[3]))
+    ledger.add_parts([Page(message) for message in found[2:6]])
+    rows = {page.message.place: page.state for page in ledger.pages(found[0].run_id)}
+    assert rows == {message.place: PageState.QUEUED for message in found} | {
+        found[2].place: PageState.DONE,
+        found[3].place: PageState.FAILED,
+    }
+    assert_counts_equal_rows(ledger, found[0].run_id)
+
+
+def test_more_images_than_a_transaction_holds_are_written_also_where_some_are_there(
+    ledger: Ledger,
+) -> None:
+    (message,) = sealed_run(ledger, 1)
+    others = [Page(replace(message, part=part)) for part in range(2, 252)]
+    ledger.expand(Page(message), 251)
+    ledger.add_parts([others[0], *others[120:130]])
+    ledger.settle(done(others[0].message))
+    ledger.add_parts(others)
+    assert ledger.counts(message.run_id) == Counts(251, 1, 0)
+    assert_counts_equal_rows(ledger, message.run_id)
+    parts = sorted(page.message.part for page in ledger.pages(message.run_id))
+    assert parts == list(range(1, 252))
+
+
+def test_counts_equal_rows_while_images_are_settled_and_others_expanded(ledger: Ledger) -> None:
+    found = sealed_run(ledger, 8)
+    run_id = found[0].run_id
+
+    def work(message: Message) -> None:
+        others = [replace(message, part=part) for part in range(2, 6)]
+        ledger.expand(Page(message), 5)
+        ledger.add_parts([Page(other) for other in others])
+        for other in others:
+            ledger.settle(done(other))
+        ledger.settle(replace(done(message, parts=5), parts=5))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, [*found, *found]))
+    assert ledger.counts(run_id) == Counts(40, 40, 0)
+    assert_counts_equal_rows(ledger, run_id)
+
+
+def test_a_failed_part_is_replayed_alone(ledger: Ledger) -> None:
+    found = expanded(ledger, 3)
+    for message in (found[0], found[2], found[4]):
+        ledger.settle(done(message))
+    ledger.settle(replace(done(found[1], parts=3), parts=3))
+    ledger.settle(failed(found[3]))
+    ledger.advance(found[0].run_id, RunState.TILING, RunState.DONE_WITH_FAILURES)
+    again = replace(found[3], replays=1)
+    assert ledger.requeue(Page(again))
+    assert ledger.counts(found[0].run_id) == Counts(5, 4, 0)
+    assert ledger.settle(done(again))
+    assert ledger.counts(found[0].run_id) == Counts(5, 5, 0)
+    assert_counts_equal_rows(ledger, found[0].run_id)
+
+
+def test_a_replay_of_a_sources_first_image_remembers_the_others(ledger: Ledger) -> None:
+    _, first, *_ = found = expanded(ledger, 3)
+    assert ledger.settle(replace(failed(first), parts=3))
+    again = replace(first, replays=1)
+    assert ledger.requeue(Page(again))
+    assert ledger.load_page(Page(first)) == Page(again, parts=3)
+    assert not ledger.expand(Page(again), 7)
+    assert ledger.settle(replace(done(again, parts=3), parts=3))
+    assert ledger.counts(first.run_id) == Counts(len(found), 1, 0)
+
+
+def test_a_late_duplicate_does_not_expand_the_replay(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    ledger.settle(failed(message))
+    again = replace(message, replays=1)
+    ledger.requeue(Page(again))
+    assert not ledger.expand(Page(message), 4)
+    assert ledger.expand(Page(again), 3)
+    assert ledger.counts(message.run_id) == Counts(3, 0, 0)
+
+
 def test_worker_jobs_are_noted_in_order_each_once(ledger: Ledger) -> None:
     (message,) = sealed_run(ledger, 1)
     assert ledger.add_worker_job(message.run_id, 0, "a")
@@ -299,6 +447,9 @@ def test_a_run_that_is_building_ends_once_with_its_summary(ledger: Ledger) -> No
         (["TransactionConflict", "ConditionalCheckFailed"], 1, False),
         (["ConditionalCheckFailed", "None"], 1, False),
         (["None", "TransactionConflict"], MAX_CONFLICTS + 1, False),
+        (["ThrottlingError", "None", "TransactionConflict"], 1, True),
+        (["ProvisionedThroughputExceeded"], 1, True),
+        (["ThrottlingError", "ValidationError"], 1, False),
         ([], 1, False),
     ],
 )

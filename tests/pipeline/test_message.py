@@ -20,6 +20,7 @@ messages = st.builds(
     key=st.text(),
     etag=st.text(),
     size=st.integers(0),
+    part=st.integers(1),
     replays=st.integers(0),
 )
 anything = st.recursive(
@@ -104,7 +105,7 @@ def test_a_number_where_text_belongs_is_bad(name: str) -> None:
         parse_message(body(**{name: 1}))
 
 
-@pytest.mark.parametrize("name", ["page", "size", "replays"])
+@pytest.mark.parametrize("name", ["page", "size", "part", "replays"])
 def test_text_where_a_number_belongs_is_bad(name: str) -> None:
     with pytest.raises(BadMessage):
         parse_message(body(**{name: "1"}))

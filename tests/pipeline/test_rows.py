@@ -23,6 +23,7 @@ messages = st.builds(
     key=st.text(),
     etag=st.text(),
     size=whole,
+    part=st.integers(1, 99_999),
     replays=whole,
 )
 tiled_pages = st.builds(
@@ -33,9 +34,10 @@ tiled_pages = st.builds(
     tiles=whole,
     seconds=st.integers(0, 10**7).map(lambda milliseconds: milliseconds / 1000),
     reused=st.booleans(),
+    parts=whole,
 )
 pages = st.one_of(
-    st.builds(Page, messages),
+    st.builds(Page, messages, parts=whole),
     st.builds(Page, messages, st.just(PageState.DONE), tiled_pages),
     st.builds(Page, messages, st.just(PageState.FAILED), reason=st.text()),
 )
@@ -63,7 +65,6 @@ runs = st.builds(
     state=st.sampled_from(RunState),
     plan=st.none() | plans,
     errors=texts,
-    total=whole,
     recorded=st.booleans(),
     worker_jobs=texts,
     final_job=st.none() | st.text(),
@@ -94,8 +95,8 @@ def test_a_summary_comes_back_as_it_was_written(summary: Summary) -> None:
 
 
 def test_numbers_come_back_as_whole_ones() -> None:
-    run = rows.parse_run(rows.run_item(a_run("r", total=7)))
-    assert type(run.total) is int
+    run = rows.parse_run(rows.run_item(a_run("r", claimed_at=7)))
+    assert type(run.claimed_at) is int
     assert run.plan is not None
     assert type(run.plan.workers) is int
     assert type(run.plan.options.tile_size) is int
@@ -116,17 +117,26 @@ def test_seconds_are_kept_to_the_millisecond() -> None:
 @given(pages, pages)
 def test_two_pages_share_a_row_only_if_they_are_the_same_page(one: Page, other: Page) -> None:
     other = replace(other, message=replace(other.message, run_id=one.message.run_id))
-    same = (one.message.item, one.message.page) == (other.message.item, other.message.page)
+    same = one.message.place == other.message.place
     assert (rows.page_key(one) == rows.page_key(other)) == same
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(("a", 12), ("a#1", 2)), (("a#0000001", 2), ("a", 1)), (("a", 1), ("a", 10))]
+    ("one", "other"),
+    [
+        (("a", 12, 1), ("a#1", 2, 1)),
+        (("a#0000001", 2, 1), ("a", 1, 2)),
+        (("a", 1, 1), ("a", 10, 1)),
+        (("a", 1, 1), ("a", 1, 10)),
+    ],
 )
 def test_names_with_the_rows_own_separator_do_not_collide(
-    one: tuple[str, int], other: tuple[str, int]
+    one: tuple[str, int, int], other: tuple[str, int, int]
 ) -> None:
-    keys = [rows.page_key(Page(a_message(item=item, page=page))) for item, page in (one, other)]
+    keys = [
+        rows.page_key(Page(a_message(item=item, page=page, part=part)))
+        for item, page, part in (one, other)
+    ]
     assert keys[0]["sk"] != keys[1]["sk"]
 
 
@@ -137,10 +147,16 @@ def test_a_rows_key_is_part_of_the_row(page: Page) -> None:
 
 def test_pages_of_a_shard_sort_by_number() -> None:
     keys = [
-        rows.decode(rows.page_key(Page(a_message(page=page))))["sk"]
-        for page in (2, 10, 100, 99_999)
+        rows.decode(rows.page_key(Page(a_message(page=page, part=part))))["sk"]
+        for page, part in ((2, 1), (2, 9), (2, 10), (2, 5_000), (10, 1), (100, 1), (99_999, 1))
     ]
     assert keys == sorted(keys)
+
+
+@given(messages)
+def test_all_images_of_a_source_lie_in_its_shard(message: Message) -> None:
+    others = [Page(message), Page(replace(message, part=message.part + 1))]
+    assert len({page.shard for page in others}) == 1
 
 
 def test_a_shards_counter_lies_beside_its_pages() -> None:

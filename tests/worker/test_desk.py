@@ -27,7 +27,7 @@ class Scene:
         self.time = 0.0
         self.ledger, self.jobs, self.tiler = MemoryLedger(), MemoryJobs(), ScriptedTiler()
         self.queue = MemoryQueue(now=lambda: self.time)
-        self.desk = Desk(self.ledger, self.jobs, self.tiler)
+        self.desk = Desk(self.ledger, self.queue, self.jobs, self.tiler)
         self.run_id = new_run_id()
         self.messages = [a_message(self.run_id, page=n) for n in range(1, self.pages + 1)]
         rows = [Page(message) for message in self.messages]
@@ -48,6 +48,12 @@ class Scene:
         message = self.desk.read(delivery)
         if message is not None:
             self.desk.settle(delivery, message, self.desk.attempt(message, delivery.attempt))
+
+    def drain(self) -> None:
+        """Serve messages until there are none, letting time pass for those given back."""
+        while self.queue.entries:
+            self.time = max(self.time, min(entry.visible_at for entry in self.queue.entries))
+            self.serve()
 
     def row(self, message: Message) -> Page:
         row = self.ledger.load_page(Page(message))
@@ -98,6 +104,7 @@ def test_a_permanent_error_fails_at_once_into_ledger_and_dead_letters() -> None:
         "run": scene.run_id,
         "item": "book",
         "page": "1",
+        "part": "1",
         "reason": "the TIFF file is damaged",
         "attempts": "1",
     }
@@ -319,3 +326,228 @@ def test_nothing_is_given_back_for_longer_than_slots_wait() -> None:
         assert 0 < given_back <= MAX_HIDDEN_SECONDS
         scene.time += given_back
     assert CLAIM_SECONDS <= MAX_HIDDEN_SECONDS
+
+
+# Sources of several images
+
+PARTS = 4
+
+
+class Cut(Exception):
+    """The worker is killed here."""
+
+
+def first_of(parts: int) -> Callable[[PageWork], TiledPage]:
+    """Return what tiles any page, and sees so many images in the source of page 2."""
+
+    def tile(work: PageWork) -> TiledPage:
+        is_first = (work.message.page, work.message.part) == (2, 1)
+        return replace(SMALL, parts=parts) if is_first else SMALL
+
+    return tile
+
+
+def album(pages: int = 3) -> Scene:
+    """Return a run whose second file has PARTS images, with that file's message in front."""
+    scene = Scene(pages=pages)
+    scene.tiler.script = first_of(PARTS)
+    scene.queue.entries.insert(0, scene.queue.entries.pop(1))
+    return scene
+
+
+def assert_whole(scene: Scene, total: int, failed: int = 0) -> None:
+    """Check that every image is settled, each counted once, and the end was started once."""
+    rows = list(scene.ledger.pages(scene.run_id))
+    assert len(rows) == total
+    assert {row.state for row in rows} <= {PageState.DONE, PageState.FAILED}
+    assert scene.counts == Counts(total, total - failed, failed)
+    assert scene.jobs.finals == [scene.run_id]
+    assert not scene.queue.entries
+
+
+def test_a_source_of_several_images_becomes_as_many_pages() -> None:
+    scene = album()
+    scene.serve()
+    assert scene.counts == Counts(2 + PARTS, 1, 0)
+    parts = [parse_message(entry.body) for entry in scene.queue.entries][2:]
+    assert parts == [replace(scene.messages[1], part=part) for part in range(2, PARTS + 1)]
+    scene.drain()
+    assert_whole(scene, 2 + PARTS)
+    first = scene.row(scene.messages[1])
+    assert (first.parts, first.tiled) == (PARTS, replace(SMALL, parts=PARTS))
+
+
+def test_a_run_of_one_file_does_not_end_with_its_first_image() -> None:
+    scene = Scene(pages=1)
+    scene.tiler.script = lambda work: replace(SMALL, parts=3 if work.message.part == 1 else 1)
+    for expected in ([], [], [scene.run_id]):
+        scene.serve()
+        assert scene.jobs.finals == expected
+    assert_whole(scene, 3)
+
+
+def test_the_end_is_not_seen_before_the_last_image_however_messages_are_ordered() -> None:
+    scene = album()
+    scene.serve()
+    scene.queue.entries.reverse()
+    while scene.queue.entries:
+        assert scene.jobs.finals == []
+        scene.serve()
+    assert_whole(scene, 2 + PARTS)
+
+
+STEPS = ["expand", "load_page", "add_parts", "send", "settle"]
+
+
+def cut_off(
+    scene: Scene, step: str, when: str, monkeypatch: pytest.MonkeyPatch, message: Message
+) -> None:
+    """Serve a message by a worker that is killed before, in or after a step of recording it."""
+    owner = scene.queue if step == "send" else scene.ledger
+    real = getattr(owner, step)
+
+    def cut(*arguments: list[object]) -> object:
+        if when == "amid":
+            real(*[list(argument)[:1] for argument in arguments])
+        elif when == "after":
+            real(*arguments)
+        raise Cut
+
+    delivery = scene.receive()
+    fate = scene.desk.attempt(message, delivery.attempt)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, cut)
+        with pytest.raises(Cut):
+            scene.desk.settle(delivery, message, fate)
+    scene.time += 3600
+
+
+CUTS = [
+    *[(step, when) for step in STEPS for when in ("before", "after")],
+    ("add_parts", "amid"),
+    ("send", "amid"),
+]
+
+
+@pytest.mark.parametrize(("step", "when"), CUTS)
+def test_killed_at_any_step_of_an_expansion_it_loses_and_doubles_nothing(
+    step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = album()
+    cut_off(scene, step, when, monkeypatch, scene.messages[1])
+    assert scene.jobs.finals == []
+    scene.drain()
+    assert_whole(scene, 2 + PARTS)
+
+
+@pytest.mark.parametrize(("step", "when"), CUTS)
+@pytest.mark.parametrize("fault", [BadImage("damaged"), TransientError("throttled")])
+def test_a_source_that_fails_after_the_kill_takes_no_image_out_of_the_count(
+    step: str, when: str, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = album()
+    cut_off(scene, step, when, monkeypatch, scene.messages[1])
+    scene.tiler.script = raising(fault)
+    scene.drain()
+    # Before the number was fixed, and after all was recorded, the first image stands alone.
+    total = 3 if (step, when) == ("expand", "before") else 2 + PARTS
+    settled = (step, when) == ("settle", "after")
+    assert_whole(scene, total, failed=total - settled)
+
+
+@pytest.mark.parametrize(("step", "when"), CUTS)
+@pytest.mark.parametrize("parts", [1, PARTS - 1, PARTS + 1])
+def test_a_source_replaced_after_the_kill_is_told_and_ends_the_run(
+    step: str, when: str, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = album()
+    cut_off(scene, step, when, monkeypatch, scene.messages[1])
+    scene.tiler.script = first_of(parts)
+    scene.drain()
+    row = scene.row(scene.messages[1])
+    if (step, when) == ("expand", "before"):
+        assert_whole(scene, 2 + parts)
+    elif (step, when) == ("settle", "after"):
+        assert_whole(scene, 2 + PARTS)
+    else:
+        assert_whole(scene, 2 + PARTS, failed=1)
+        assert row.reason is not None
+        assert f"it had {PARTS} images, it has {parts} now; run the task again" in row.reason
+
+
+def test_a_worker_that_saw_fewer_images_does_not_settle_what_another_has_expanded() -> None:
+    scene = album()
+    message, delivery = scene.messages[1], scene.receive()
+    scene.tiler.script = first_of(1)
+    fate = scene.desk.attempt(message, 1)
+    scene.ledger.expand(Page(message), PARTS)  # by another, who then dies
+    with pytest.raises(TransientError):
+        scene.desk.settle(delivery, message, fate)
+    scene.time += 3600
+    scene.drain()
+    assert_whole(scene, 2 + PARTS, failed=1)
+
+
+def test_a_worker_that_failed_completes_what_another_has_expanded() -> None:
+    scene = album()
+    message, delivery = scene.messages[1], scene.receive()
+    scene.ledger.expand(Page(message), PARTS)  # by another, who then dies
+    scene.desk.settle(delivery, message, Failed("damaged"))
+    scene.drain()
+    assert_whole(scene, 2 + PARTS, failed=1)
+
+
+def test_a_second_delivery_of_an_expanded_source_adds_nothing() -> None:
+    scene = album()
+    scene.serve()
+    scene.queue.send([scene.messages[1]])
+    scene.drain()
+    assert_whole(scene, 2 + PARTS)
+
+
+def test_two_workers_with_the_same_source_expand_it_once() -> None:
+    scene = album()
+    message = scene.messages[1]
+    scene.queue.send([message])
+    scene.queue.entries.insert(1, scene.queue.entries.pop())
+    one, other = scene.receive(), scene.receive()
+    fates = [scene.desk.attempt(message, 1) for _ in range(2)]
+    scene.desk.settle(one, message, fates[0])
+    scene.desk.settle(other, message, fates[1])
+    scene.drain()
+    assert_whole(scene, 2 + PARTS)
+
+
+def test_a_bad_part_costs_itself_and_is_replayed_alone() -> None:
+    scene = album()
+    tile = scene.tiler.script
+
+    def third_is_bad(work: PageWork) -> TiledPage:
+        if work.message.part == 3:
+            raise BadImage("damaged")
+        return tile(work)
+
+    scene.tiler.script = third_is_bad
+    scene.drain()
+    assert_whole(scene, 2 + PARTS, failed=1)
+    ((body, attributes),) = scene.queue.dead_letters
+    assert (attributes["page"], attributes["part"]) == ("2", "3")
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    scene.tiler.script = tile
+    scene.queue.put(body)
+    scene.drain()
+    assert scene.counts == Counts(2 + PARTS, 2 + PARTS, 0)
+
+
+def test_a_first_image_that_was_bad_is_replayed_with_all_others() -> None:
+    scene = album()
+    tile = scene.tiler.script
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    assert scene.counts == Counts(3, 0, 1)
+    scene.tiler.script = tile
+    scene.queue.put(scene.queue.dead_letters[0][0])
+    scene.queue.entries.insert(0, scene.queue.entries.pop())
+    scene.drain()
+    assert_whole(scene, 2 + PARTS)
+    assert {row.message.replays for row in scene.ledger.pages(scene.run_id)} == {0, 1}

@@ -33,7 +33,7 @@ class Scene:
         self.ledger.advance(self.run_id, RunState.DISPATCHING, RunState.TILING)
         self.queue.send(messages)
         self.stop = threading.Event()
-        desk = Desk(self.ledger, self.jobs, self.tiler)
+        desk = Desk(self.ledger, self.queue, self.jobs, self.tiler)
         patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
         self.slot = Slot(self.queue, desk, patience, self.stop)
 

@@ -105,7 +105,7 @@ def test_bad_images_end_as_failed_with_a_reason_and_stop_nothing_else(
 
     assert done.returncode == 3, done.stdout + done.stderr
     assert "14 of 19" in done.stdout
-    for number, reason in {2: "damaged", 3: "damaged", 4: "empty", 5: "kind", 6: "kind"}.items():
+    for number, reason in {2: "damaged", 3: "damaged", 4: "empty", 5: "kind", 6: "damaged"}.items():
         (line,) = [
             line for line in done.stdout.splitlines() if f"Beschädigt, page {number} " in line
         ]

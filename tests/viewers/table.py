@@ -11,8 +11,8 @@ from tests.viewers.service import Service
 class Viewer:
     """A viewer: from a service, the paths below it that it asks for.
 
-    `compared` names the releases whose own source was run over the same documents, with the same
-    requests as a result; `read` those whose source was only read.
+    `compared` names the releases whose own source was run over the same documents: its tiles were
+    those of the model, its thumbnails were among them. `read` names those that were only read.
     """
 
     name: str
@@ -35,12 +35,13 @@ VIEWERS = (
     Viewer("OpenLayers", layers.openlayers, ("10.11.0",)),
     Viewer("Leaflet-IIIF", layers.leaflet, ("3.0.0",)),
     Viewer("Allmaps", layers.allmaps, ("@allmaps/iiif-parser 1.0.0-beta.49",)),
-    Viewer("Mirador, its thumbnails", thumbnails.listed_sizes, read=("3.4.3", "4.0.0")),
+    Viewer("Mirador, its thumbnails", thumbnails.listed_sizes, ("4.0.0",), ("3.4.3",)),
     Viewer("Clover, its thumbnails", thumbnails.listed_sizes, read=("3.3.8",)),
     Viewer(
         "Universal Viewer, its thumbnails",
         thumbnails.universal_viewer,
-        read=("4.4.0 with manifesto 4.3.5",),
+        ("manifesto.js 4.3.5",),
+        ("4.4.0",),
     ),
     Viewer("Tify, its thumbnails and downloads", thumbnails.tify, read=("0.35.0",)),
 )

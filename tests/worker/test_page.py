@@ -18,6 +18,7 @@ from pipeline.run import TiledPage
 from pipeline.storage import MissingObject, Storage, open_storage
 from pipeline.task import Options
 from tests.builders import a_message, a_plan
+from tests.exports import Export
 from tests.images import textured, write_image, write_truncated
 from worker.page import PageWork, tile_page
 
@@ -86,6 +87,18 @@ def test_every_file_has_the_size_its_name_says(source: Path, dest: Path) -> None
             assert image.width == int(size[:-1])
         else:
             assert f"{image.width},{image.height}" == size, region
+
+
+@pytest.mark.parametrize("size", [(1300, 900), (256, 1500), (3, 2000), (2000, 3), (257, 800)])
+def test_image_api_2_has_its_own_files_each_of_its_size(
+    source: Path, dest: Path, size: tuple[int, int]
+) -> None:
+    pyvips.Image.black(*size).write_to_file(str(source / "p1.png"))
+    work = work_for(source, dest, "p1.png", options=Options(tile_size=256, image_api=2))
+    publish(work)
+    assert files_of(dest) == Pyramid(*size, 256, image_api=2).paths | DOCUMENTS
+    base_url = work.layout.base_url
+    assert Export(dest, base_url).check_service(f"{base_url}/{SERVICE}")["width"] == size[0]
 
 
 def test_tiles_show_the_right_place_of_the_image(source: Path, dest: Path) -> None:

@@ -12,20 +12,12 @@ from pipeline.run import Page
 
 IMAGE_SUFFIXES = frozenset(
     [
-        "tif",
-        "tiff",
-        "jpg",
-        "jpeg",
-        "png",
-        "webp",
-        "gif",
-        "bmp",
-        "jp2",
-        "j2k",
-        "jpx",
-        "heic",
-        "heif",
-        "avif",
+        *("tif", "tiff", "ptif", "ptiff", "btf"),
+        *("jpg", "jpeg", "jpe", "jfif"),
+        *("png", "webp", "gif", "bmp", "dib"),
+        *("jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
+        *("heic", "heif", "avif"),
+        "pdf",
     ]
 )
 """Taken for pages. What the worker cannot read of these ends as failed, not as overlooked."""

@@ -21,8 +21,9 @@ from worker.kinds import Kind
 from worker.pdf import draw_page
 from worker.tiff_decoding import decode_directory
 
-HEIC_BYTES_PER_PIXEL = 12
-BMP_BYTES_PER_PIXEL = 8
+HEIC_BYTES_PER_PIXEL = 14
+BMP_BYTES_PER_PIXEL = 10
+"""Measured at 30 million pixels, like those in `worker.pixels`."""
 OPENJPEG_SAMPLE_BYTES = 4
 """Of each sample while it is decoded; those of the result come on top."""
 FULL_BITS = (8, 16)
@@ -138,7 +139,6 @@ ERRORS = (
     SyntaxError,
     EOFError,
     RuntimeError,
-    MemoryError,
     NotImplementedError,
     TypeError,
 )

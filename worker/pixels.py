@@ -37,7 +37,7 @@ STRICT = {Kind.JPEG}
 PLAIN = {"gray": "b-w", "rgb": "srgb", "cmyk": "cmyk", "lab": "lab"}
 DEEP = {"gray": "grey16", "rgb": "rgb16", "cmyk": "cmyk", "lab": "lab"}
 
-WHOLE_BYTES_PER_PIXEL = {Kind.WEBP: 8, Kind.GIF: 12, Kind.AVIF: 12}
+WHOLE_BYTES_PER_PIXEL = {Kind.WEBP: 9, Kind.GIF: 8, Kind.AVIF: 16}
 """What decoders take that hold the image as a whole."""
 COEFFICIENT_BYTES = 2
 QUARTERED = 1.5

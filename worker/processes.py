@@ -4,6 +4,7 @@ Adapter around pebble; spawned, for obstore's threads do not survive a fork.
 """
 
 import multiprocessing
+import resource
 import tempfile
 import threading
 from concurrent.futures import CancelledError
@@ -19,6 +20,9 @@ from pipeline.errors import TransientError
 from pipeline.run import TiledPage
 from worker.page import PageWork, tile_page
 
+MEMORY_BYTES = 5_000_000_000
+"""What a tiling process may hold, above all that `worker.budget` lets through: a net under it."""
+
 
 class Tiler(Protocol):
     """What the worker asks of whoever tiles."""
@@ -28,11 +32,15 @@ class Tiler(Protocol):
 
 
 class TilerProcesses:
-    """A pool of tiling processes. `page_seconds` limits one page's time."""
+    """A pool of tiling processes.
 
-    def __init__(self, processes: int, page_seconds: int) -> None:
+    `page_seconds` limits the time of a page, `memory_bytes` what a process may hold.
+    """
+
+    def __init__(self, processes: int, page_seconds: int, memory_bytes: int = MEMORY_BYTES) -> None:
         self._processes = processes
         self._page_seconds = page_seconds
+        self._memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._stopped = False
         self._in_hand: set[ProcessFuture[TiledPage]] = set()
@@ -95,5 +103,13 @@ class TilerProcesses:
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
-            max_workers=self._processes, context=multiprocessing.get_context("spawn")
+            max_workers=self._processes,
+            initializer=_limit_memory,
+            initargs=[self._memory_bytes],
+            context=multiprocessing.get_context("spawn"),
         )
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    """Let this process die of what it asks for beyond so much, and not its neighbours with it."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))

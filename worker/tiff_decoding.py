@@ -27,8 +27,10 @@ COLOURS: dict[int, str] = {
     PHOTOMETRIC.ICCLAB: "lab",
 }
 PALETTE_BITS = 16
-COPIES = 4
-"""Of the samples there are at once, counting those as 32-bit floats."""
+PLAIN_BITS = 8
+COPIES = 3
+"""Of the samples there are at once."""
+CONVERTED_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,18 @@ def decode_directory(source: Path, number: int) -> Directory:
                 " save it as RGB"
             )
         check_pixels(page.imagewidth, page.imagelength)
-        size = page.imagewidth * page.imagelength * page.samplesperpixel
-        check_memory(Kind.TIFF, COPIES * max(4, page.dtype.itemsize if page.dtype else 4) * size)
+        check_memory(Kind.TIFF, COPIES * _sample_bytes(page) * page.size)
         samples = page.asarray(squeeze=False, maxworkers=1)[:, 0]
         samples = np.moveaxis(samples, 0, -2).reshape(page.imagelength, page.imagewidth, -1)
         samples, bits = _as_colours(page, samples)
         return Directory(samples, COLOURS[page.photometric], bits, page.iccprofile)
+
+
+def _sample_bytes(page: TiffPage) -> int:
+    is_plain = page.bitspersample == PLAIN_BITS and COLOURS[page.photometric] != "lab"
+    if is_plain and page.photometric != PHOTOMETRIC.PALETTE:
+        return 1
+    return max(CONVERTED_BYTES, page.dtype.itemsize if page.dtype else 0)
 
 
 def _as_colours(page: TiffPage, samples: NDArray[Any]) -> tuple[NDArray[Any], int]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +91,20 @@ def test_a_page_that_kills_its_process_costs_only_that(
         assert list(scratch.iterdir()) == []
         for page in range(3):
             assert tiler.tile(work_for(source, dest, "p2.tif", page)).width == 300
+
+
+def test_a_page_that_wants_too_much_memory_costs_only_that(source: Path, dest: Path) -> None:
+    width = height = 12_000
+    header = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 54)
+    header += struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    with (source / "p1.bmp").open("wb") as file:
+        file.write(header)
+        file.truncate(54 + 3 * width * height)
+    write_image(source / "p2.tif", 300, 200)
+    with TilerProcesses(1, PATIENCE_SECONDS, memory_bytes=900_000_000) as tiler:
+        with pytest.raises((TransientError, MemoryError)):
+            tiler.tile(work_for(source, dest, "p1.bmp"))
+        assert tiler.tile(work_for(source, dest, "p2.tif", 2)).width == 300
 
 
 def test_a_page_that_takes_too_long_is_stopped(source: Path, dest: Path) -> None:

@@ -3,7 +3,7 @@
 from pipeline.errors import BadImage
 from worker.kinds import Kind
 
-MAX_SOURCE_BYTES = 50_000_000_000
+MAX_SOURCE_BYTES = 25_000_000_000
 """A larger source is not downloaded."""
 MAX_PIXELS = 2_000_000_000
 WHOLE_BYTES = 3_000_000_000
@@ -15,7 +15,10 @@ MAX_PARTS = 5_000
 def check_source(size: int) -> None:
     """Raise BadImage for a source of too many bytes."""
     if size > MAX_SOURCE_BYTES:
-        raise BadImage(f"the file has {size:,} bytes; expected at most {MAX_SOURCE_BYTES:,}")
+        raise BadImage(
+            f"the file has {size:,} bytes; expected at most {MAX_SOURCE_BYTES:,};"
+            " split it, or compress it"
+        )
 
 
 def check_pixels(width: int, height: int) -> None:

@@ -24,6 +24,7 @@ from pipeline.storage import (
     Storage,
     open_storage,
 )
+from worker.budget import check_source
 from worker.info import info_json
 from worker.pixels import open_pixels
 from worker.receipt import Receipt, parse_receipt
@@ -82,6 +83,7 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
 
 
 def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
+    check_source(work.message.size)
     source = scratch / "source"
     etag = _open(work.plan.source_store).download(work.message.key, source)
     pixels = open_pixels(source, scratch)

@@ -1,0 +1,117 @@
+"""How much memory and scratch a giant takes: what docs/architecture.md states, measured.
+
+Each image is made and tiled by processes of their own, for a process's peak never sinks again.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+STREAMED_BYTES = 600_000_000
+WHOLE_BYTES = 3_500_000_000
+SCRATCH_BYTES_PER_PIXEL = 3
+
+WRITE = """
+import sys, pyvips
+image = pyvips.Image.black({side}, {side}, bands=3).copy(interpretation="srgb") + 77
+image.cast("uchar").write_to_file(sys.argv[1], {options})
+"""
+TILE = """
+import json, os, resource, sys
+os.environ["VIPS_CONCURRENCY"] = "1"
+from pathlib import Path
+from pipeline.errors import BadImage
+from pipeline.task import Options
+from worker.pixels import open_pixels
+from worker.tiling import read_tiles, write_tiles, write_whole_images
+source, scratch = map(Path, sys.argv[1:])
+answer = {}
+try:
+    pixels = open_pixels(source, scratch)
+    pyramid = Options().pyramid(pixels.width, pixels.height)
+    answer["scratch"] = sum(file.stat().st_size for file in scratch.iterdir())
+    archive = write_tiles(pixels, pyramid, 85, scratch)
+    answer["tiles"] = sum(1 for _ in read_tiles(archive))
+    dict(write_whole_images(pixels, pyramid, 85, scratch))
+except BadImage as error:
+    answer["refused"] = str(error)
+answer["peak"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps(answer))
+"""
+
+
+def write(file: Path, side: int, options: str) -> Path:
+    """Write a square image of one colour."""
+    subprocess.run(
+        [sys.executable, "-c", WRITE.format(side=side, options=options), str(file)], check=True
+    )
+    return file
+
+
+def tile(source: Path, scratch: Path) -> dict[str, int]:
+    """Tile a source as a tiling process does; return its peak of memory and what it left."""
+    scratch.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", TILE, str(source), str(scratch)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answer: dict[str, int] = json.loads(done.stdout)
+    shutil.rmtree(scratch)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("strips.tif", "compression='deflate', level=1"),
+        ("pyramid.tif", "compression='deflate', level=1, tile=True, pyramid=True"),
+    ],
+)
+def test_a_gigapixel_is_streamed(tmp_path: Path, name: str, options: str) -> None:
+    side = 32_768
+    answer = tile(write(tmp_path / name, side, options), tmp_path / "scratch")
+    assert answer["peak"] < STREAMED_BYTES
+    assert answer["scratch"] < SCRATCH_BYTES_PER_PIXEL * side * side * 1.01
+    assert answer["tiles"] == sum(4**level for level in range(1, 7))
+
+
+def test_a_progressive_jpeg_of_900_megapixels_stays_within_what_is_stated(tmp_path: Path) -> None:
+    source = write(tmp_path / "progressive.jpg", 30_000, "interlace=True, Q=50")
+    answer = tile(source, tmp_path / "scratch")
+    assert answer["peak"] < WHOLE_BYTES
+    assert answer["tiles"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "advice"),
+    [
+        ("progressive.jpg", "interlace=True, Q=50, subsample_mode='off'", "baseline JPEG"),
+        ("interlaced.png", "interlace=True, compression=1", "without interlacing"),
+    ],
+)
+def test_what_would_take_more_is_refused_before_it_is_decoded(
+    tmp_path: Path, name: str, options: str, advice: str
+) -> None:
+    whole = write(tmp_path / name, 64, options).read_bytes()
+    grown = tmp_path / f"grown-{name}"
+    grown.write_bytes(resized(whole, 40_000))
+    answer = tile(grown, tmp_path / "scratch")
+    assert advice in str(answer["refused"])
+    assert answer["peak"] < STREAMED_BYTES
+    assert "scratch" not in answer
+
+
+def resized(content: bytes, side: int) -> bytes:
+    """Return a small JPEG's or PNG's file whose header claims another size."""
+    if content.startswith(b"\xff\xd8"):
+        at = content.index(b"\xff\xc2") + 5
+        return content[:at] + 2 * side.to_bytes(2, "big") + content[at + 4 :]
+    header = content[12:16] + 2 * side.to_bytes(4, "big") + content[24:29]
+    return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]

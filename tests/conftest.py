@@ -9,7 +9,6 @@ from hypothesis import settings
 
 from console.embedded import EmbeddedCloud, embedded_cloud
 from pipeline.ledger import Ledger
-from tests.differences import Figures
 from tests.fakes import MemoryLedger, MemoryQueue
 from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
 
@@ -19,30 +18,6 @@ if TYPE_CHECKING:
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("tilepool", deadline=None)
 settings.load_profile("tilepool")
-
-
-FIGURES = pytest.StashKey[Figures]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = Figures()
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print how far each file's colours are from their reference."""
-    rows = config.stash[FIGURES].rows
-    if rows:
-        terminalreporter.section("ΔE2000 from the reference: mean, 99.9th percentile, maximum")
-        for row in sorted(rows, key=lambda row: row.name):
-            terminalreporter.line(str(row))
-
-
-@pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Figures:
-    """The session's colour differences, told at its end."""
-    return request.config.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -92,50 +91,3 @@ def write_interlaced_png(file: Path, pixels: NDArray[np.uint8]) -> Path:
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(unfiltered)), (b"IEND", b"")]
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks))
     return file
-
-
-@dataclass(frozen=True, slots=True)
-class Bmp:
-    """The parts of a BMP that its kinds differ in; `rows` stand as they go into the file."""
-
-    width: int
-    height: int
-    bits: int
-    rows: bytes
-    compression: int = 0
-    masks: bytes = b""
-    palette: bytes = b""
-    top_down: bool = False
-
-
-def write_bmp(file: Path, bmp: Bmp) -> Path:
-    """Write a Windows bitmap (BITMAPINFOHEADER)."""
-    start = 14 + 40 + len(bmp.masks) + len(bmp.palette)
-    colours = len(bmp.palette) // 4
-    height = -bmp.height if bmp.top_down else bmp.height
-    info = struct.pack(
-        "<IiiHHIIiiII",
-        *(40, bmp.width, height, 1, bmp.bits, bmp.compression, len(bmp.rows), 2_835, 2_835),
-        *(colours, colours),
-    )
-    head = struct.pack("<2sIHHI", b"BM", start + len(bmp.rows), 0, 0, start)
-    file.write_bytes(head + info + bmp.masks + bmp.palette + bmp.rows)
-    return file
-
-
-def padded(rows: NDArray[Any]) -> bytes:
-    """Return rows from the bottom up, each filled to a multiple of four bytes."""
-    return b"".join(row.tobytes() + bytes(-row.nbytes % 4) for row in rows[::-1])
-
-
-def run_lengths(rows: NDArray[np.uint8]) -> bytes:
-    """Return rows from the bottom up as runs of one byte each, for RLE8."""
-    coded = b""
-    for row in rows[::-1]:
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        for start, end in zip(starts, [*starts[1:], len(row)], strict=True):
-            coded += b"".join(
-                bytes([min(255, end - at), row[start]]) for at in range(start, end, 255)
-            )
-        coded += b"\0\0"
-    return coded[:-2] + b"\0\1"

@@ -167,6 +167,22 @@ def _inks_of(jpeg: Path) -> photographs.Pixels:
         return in_srgb(np.asarray(image), profiles.cmyk(), "CMYK")
 
 
+@pytest.mark.parametrize("compression", [None, "lzw"])
+def test_ycbcr_tiff_that_is_no_jpeg(
+    tmp_path: Path, figures: Figures, compression: str | None
+) -> None:
+    pixels = photographs.portrait()
+    luma = np.asarray(Image.fromarray(pixels).convert("YCbCr"))
+    file = write_tiff(
+        tmp_path / "luma.tif",
+        luma,
+        photometric="ycbcr",
+        subsampling=(1, 1),
+        compression=compression,
+    )
+    figures.check(f"tif YCbCr {compression}", open_pixels(file, tmp_path), pixels)
+
+
 WRONG: dict[str, Callable[[], bytes]] = {
     "of inks": profiles.cmyk,
     "of grays": profiles.gray_gamma,

@@ -6,7 +6,7 @@ import pytest
 
 from tests import photographs
 from tests.differences import Figures
-from tests.kinds import SUFFIXES, SUPPORTED
+from tests.kinds.table import SUFFIXES, SUPPORTED
 from tests.pdfs import PdfPage, write_pdf
 from worker.pixels import open_pixels
 

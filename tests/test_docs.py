@@ -12,6 +12,7 @@ import pytest
 
 from manifest_builder.metadata import read_catalogue
 from pipeline.task import _ENVIRONMENT, _KNOWN, _OPTIONS, _THUMBNAIL_WIDTHS, parse_task
+from tests.kinds.table import SUPPORTED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -73,6 +74,13 @@ def serve(workplace: Path, arguments: list[str]) -> None:
         with urlopen(url) as answer:  # noqa: S310  # it is our own server's
             assert answer.status == 200
         server.terminate()
+
+
+def test_the_table_of_what_is_read_is_that_of_the_tests() -> None:
+    section = (ROOT / "README.md").read_text("utf-8").partition("## What is read\n")[2]
+    rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", section.partition("\n## ")[0], re.MULTILINE))
+    assert rows.pop("kind") == "forms"
+    assert rows == {kind: ", ".join(forms) for kind, forms in SUPPORTED.items()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -48,9 +48,10 @@ def _bilevel_jp2(file: Path) -> Pixels:
 
 
 def _sycc_jp2(file: Path) -> Pixels:
-    luma = np.asarray(Image.fromarray(photographs.portrait()).convert("YCbCr"))
-    file.write_bytes(imagecodecs.jpeg2k_encode(luma, codecformat="jp2", colorspace="SYCC"))
-    return photographs.portrait()
+    luma = Image.fromarray(photographs.portrait()).convert("YCbCr")
+    encoded = imagecodecs.jpeg2k_encode(np.asarray(luma), codecformat="jp2", colorspace="SYCC")
+    file.write_bytes(encoded)
+    return np.asarray(luma.convert("RGB"))
 
 
 def _cmyk_jp2(file: Path) -> Pixels:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests import photographs
 from tests.files import (
@@ -61,9 +61,24 @@ def _deep_tiff(file: Path) -> Pixels:
     return photographs.eight_bits(photographs.portrait_16())
 
 
+def _tiff_of_12_bits(file: Path) -> Pixels:
+    write_tiff(file, photographs.portrait_16() >> 4, bitspersample=12)
+    return photographs.eight_bits(photographs.portrait_16())
+
+
 def _float_tiff(file: Path) -> Pixels:
     write_tiff(file, (photographs.gray() / 255).astype(np.float32))
     return photographs.gray()
+
+
+def _lab_tiff(file: Path) -> Pixels:
+    spaces = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    to_lab = ImageCms.buildTransform(*spaces, "RGB", "LAB")
+    lab = ImageCms.applyTransform(Image.fromarray(photographs.portrait()), to_lab)
+    assert lab is not None
+    write_pillow(file, lab)
+    to_srgb = ImageCms.buildTransform(*spaces[::-1], "LAB", "RGB")
+    return np.asarray(ImageCms.applyTransform(lab, to_srgb))
 
 
 def _cmyk_tiff(file: Path) -> Pixels:
@@ -76,7 +91,7 @@ TIFF: dict[str, Writer] = {
     "strips": partial(_tiff, rowsperstrip=16),
     "tiles": partial(_tiff, tile=(64, 64)),
     "pyramids": partial(_pyramid_tiff, sub=False),
-    "pyramids in sub-directories": partial(_pyramid_tiff, sub=True),
+    "pyramids in SubIFDs": partial(_pyramid_tiff, sub=True),
     "planes": _planar_tiff,
     "several pages": _tiff_of_pages,
     "BigTIFF": partial(_tiff, bigtiff=True),
@@ -92,8 +107,10 @@ TIFF: dict[str, Writer] = {
     "CCITT G3": partial(_black_and_white_tiff, compression="group3"),
     "CCITT G4": partial(_black_and_white_tiff, compression="group4"),
     "16 bits": _deep_tiff,
+    "12 bits": _tiff_of_12_bits,
     "float": _float_tiff,
     "palette": palette,
     "CMYK": _cmyk_tiff,
+    "CIELAB": _lab_tiff,
     "alpha": with_alpha,
 }

@@ -74,6 +74,19 @@ def test_rgb_of_16_bits_with_a_profile(
     figures.check(f"{kind} 16 bits {profile}", open_pixels(file, tmp_path), expected)
 
 
+@pytest.mark.parametrize("settings", [{"bitspersample": 12}, {"compression": "zstd"}], ids=str)
+def test_a_profile_counts_where_another_library_decodes(
+    tmp_path: Path, figures: Figures, settings: dict[str, Any]
+) -> None:
+    icc, pixels = profiles.adobe_rgb(), photographs.portrait_16()
+    file = tmp_path / "deep.tif"
+    if "bitspersample" in settings:
+        pixels = pixels >> 4
+    write_tiff(file, pixels, iccprofile=icc, **settings)
+    shown = deep_in_srgb(photographs.portrait_16(), icc)
+    figures.check(f"tif Adobe RGB {settings}", open_pixels(file, tmp_path), shown)
+
+
 @each_profile
 def test_jpeg_2000_with_a_profile(tmp_path: Path, figures: Figures, profile: str) -> None:
     icc, pixels = PROFILES[profile](), photographs.portrait()
@@ -171,16 +184,16 @@ def _inks_of(jpeg: Path) -> photographs.Pixels:
 def test_ycbcr_tiff_that_is_no_jpeg(
     tmp_path: Path, figures: Figures, compression: str | None
 ) -> None:
-    pixels = photographs.portrait()
-    luma = np.asarray(Image.fromarray(pixels).convert("YCbCr"))
+    luma = Image.fromarray(photographs.portrait()).convert("YCbCr")
     file = write_tiff(
         tmp_path / "luma.tif",
-        luma,
+        np.asarray(luma),
         photometric="ycbcr",
         subsampling=(1, 1),
         compression=compression,
     )
-    figures.check(f"tif YCbCr {compression}", open_pixels(file, tmp_path), pixels)
+    expected = np.asarray(luma.convert("RGB"))
+    figures.check(f"tif YCbCr {compression}", open_pixels(file, tmp_path), expected)
 
 
 WRONG: dict[str, Callable[[], bytes]] = {

@@ -4,23 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
 
 from tests import photographs, profiles
 from tests.differences import Figures
-from tests.files import write_pillow, write_tiff
+from tests.files import write_tiff
 from worker.pixels import open_pixels
-
-
-def test_lab_of_8_bits(tmp_path: Path, figures: Figures) -> None:
-    lab_profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), lab_profile, "RGB", "LAB")
-    lab = ImageCms.applyTransform(Image.fromarray(photographs.portrait()), to_lab)
-    assert lab is not None
-    file = write_pillow(tmp_path / "lab.tif", lab)
-    to_srgb = ImageCms.buildTransform(lab_profile, ImageCms.createProfile("sRGB"), "LAB", "RGB")
-    expected = np.asarray(ImageCms.applyTransform(lab, to_srgb))
-    figures.check("tif Lab 8 bits", open_pixels(file, tmp_path), expected)
 
 
 @pytest.mark.parametrize("photometric", ["cielab", "icclab"])

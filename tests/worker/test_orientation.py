@@ -109,6 +109,12 @@ TIFFS: dict[str, Callable[[], tuple[NDArray[Any], photographs.Pixels, dict[str, 
         (photographs.page() * 255).astype(np.uint8),
         {"photometric": "minisblack"},
     ),
+    "12 bits": lambda: (
+        photographs.portrait_16() >> 4,
+        photographs.eight_bits(photographs.portrait_16()),
+        {"bitspersample": 12},
+    ),
+    "ZSTD": lambda: (photographs.portrait(), photographs.portrait(), {"compression": "zstd"}),
     "Display P3": lambda: (
         photographs.portrait(),
         in_srgb(photographs.portrait(), display_p3()),

@@ -31,7 +31,7 @@ def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips
     flattened on white, bands beyond the colours are left out. Raises BadImage for samples
     that are no colours.
     """
-    image = _without_unknown_band(load(), samples)
+    image = _without_unknown_bands(load(), samples)
     declared = samples.declared if samples is not None else None
     if image.interpretation == "lab":
         return image.icc_export(output_profile="srgb", pcs="lab", intent=INTENT, depth=8)
@@ -41,6 +41,8 @@ def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips
         image = _to_16_bits(image, declared)
     elif image.format not in INTEGERS:
         image = _to_16_bits(image, declared or _measure(load))
+        if samples is not None and samples.inverted:
+            image = image.invert()
     if image.hasalpha():
         image = image.flatten(background=BACKGROUNDS.get(image.interpretation, [WHITE_8]))
     gray = image.interpretation in GRAY
@@ -48,11 +50,15 @@ def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips
     return image.extract_band(0, n=1 if gray else COLOUR_BANDS)
 
 
-def _without_unknown_band(image: pyvips.Image, samples: Samples | None) -> pyvips.Image:
-    """Leave out a last band that the file does not call alpha: infrared, say."""
-    if samples is not None and samples.has_alpha is False and image.hasalpha():
-        return image.extract_band(0, n=image.bands - 1)
-    return image
+def _without_unknown_bands(image: pyvips.Image, samples: Samples | None) -> pyvips.Image:
+    """Leave out bands that the file calls neither colour nor alpha: infrared, say."""
+    if samples is None or not 0 < len(samples.extra) < image.bands:
+        return image
+    colours = image.bands - len(samples.extra)
+    known = image.extract_band(0, n=colours)
+    if not any(samples.extra):
+        return known
+    return known.bandjoin(image.extract_band(colours + samples.extra.index(True)))
 
 
 def _measure(load: Callable[[], pyvips.Image]) -> tuple[float, float]:

@@ -80,19 +80,22 @@ def _open(kind: Kind, wanted: Wanted) -> tuple[Callable[[], pyvips.Image], Sampl
         return load, None
     number = find_page(wanted.source, wanted.part)
     samples = read_samples(wanted.source, number)
-    if samples.orientation not in ORIENTATIONS:
+    orientation = samples.orientation
+    if orientation not in ORIENTATIONS:
         set_upright(wanted.source, number)
+        orientation = UPRIGHT
     load = _loader(Kind.TIFF, wanted.source, page=number)
     if not samples.for_libvips or not _opens(load):
-        load = _decoder(kind, replace(wanted, part=number + 1))
+        load = _decoder(kind, replace(wanted, part=number + 1), orientation)
     return load, samples
 
 
-def _decoder(kind: Kind, wanted: Wanted) -> Callable[[], pyvips.Image]:
+def _decoder(kind: Kind, wanted: Wanted, orientation: int = UPRIGHT) -> Callable[[], pyvips.Image]:
     decoded = decode(kind, wanted)
     image = pyvips.Image.new_from_array(decoded.samples)
     deep = image.format == "ushort"
     image = image.copy(interpretation=(DEEP if deep else PLAIN)[decoded.colours])
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     if decoded.profile:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", decoded.profile)
     return lambda: image

@@ -11,14 +11,22 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 
-from tifffile import COMPRESSION, PHOTOMETRIC, SAMPLEFORMAT, TiffFile, TiffFileError, TiffPage
+from tifffile import (
+    COMPRESSION,
+    EXTRASAMPLE,
+    PHOTOMETRIC,
+    SAMPLEFORMAT,
+    TiffFile,
+    TiffFileError,
+    TiffPage,
+)
 
 from pipeline.errors import BadImage
 
 REDUCED_OR_MASK = 0b101
 """Bits of NewSubfileType (TIFF 6.0, p. 36): not a page, but a smaller copy or a mask of one."""
-UNSPECIFIED = 0
-"""ExtraSamples (TIFF 6.0, p. 31): neither kind of alpha; infrared, say."""
+ALPHAS = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+"""ExtraSamples (TIFF 6.0, p. 31); any other is infrared, say."""
 MIN_PYRAMID_LEVELS = 3
 DAMAGED = (
     "the TIFF file is damaged: its directory of images cannot be read ({});"
@@ -51,13 +59,15 @@ logging.getLogger("tifffile").propagate = False
 class Samples:
     """What the samples of a page mean.
 
-    `has_alpha` is None where there are no samples beyond the colours. `declared` is the range that
-    the file says they have, from black to white. `for_libvips` tells whether libvips reads them.
+    `extra` are the bands beyond the colours: whether each is alpha. `declared` is the range that
+    the file says they have, from black to white. `inverted` floats have white at 0.
+    `for_libvips` tells whether libvips reads them.
     """
 
-    has_alpha: bool | None
+    extra: tuple[bool, ...]
     declared: tuple[float, float] | None
     orientation: int
+    inverted: bool
     for_libvips: bool
 
 
@@ -92,11 +102,11 @@ def read_samples(source: Path, number: int) -> Samples:
     """Return what the samples of a directory mean; raises BadImage."""
     with opened(source) as tiff:
         page = directory(tiff, number)
-        extra = page.extrasamples
         return Samples(
-            has_alpha=extra[0] != UNSPECIFIED if extra else None,
+            extra=tuple(kind in ALPHAS for kind in page.extrasamples),
             declared=_declared_range(page),
             orientation=page.tags.valueof("Orientation", default=UPRIGHT),
+            inverted=_is_float(page) and page.photometric == PHOTOMETRIC.MINISWHITE,
             for_libvips=_is_for_libvips(page),
         )
 
@@ -116,12 +126,18 @@ def directory(tiff: TiffFile, number: int) -> TiffPage:
 
 
 def _is_for_libvips(page: TiffPage) -> bool:
-    is_float = page.sampleformat == SAMPLEFORMAT.IEEEFP
+    # YCbCr that is no JPEG it takes for RGB.
+    is_luma = page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
     return (
         page.compression in LIBVIPS_COMPRESSIONS
-        and page.bitspersample in (FLOAT_BITS if is_float else INTEGER_BITS)
+        and page.bitspersample in (FLOAT_BITS if _is_float(page) else INTEGER_BITS)
         and page.photometric not in LABS
+        and not is_luma
     )
+
+
+def _is_float(page: TiffPage) -> bool:
+    return bool(page.sampleformat == SAMPLEFORMAT.IEEEFP)
 
 
 @contextmanager

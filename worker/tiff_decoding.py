@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import PHOTOMETRIC, SAMPLEFORMAT, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, SAMPLEFORMAT, TiffPage
 
 from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
@@ -77,9 +77,21 @@ def _as_colours(page: TiffPage, samples: NDArray[Any]) -> tuple[NDArray[Any], in
         return _as_lab(page, samples), 0
     if page.sampleformat == SAMPLEFORMAT.IEEEFP:
         return samples.astype(np.float32), 0
+    if page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG:
+        return _as_rgb(samples), bits
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         samples = (2**bits - 1) - samples
     return samples, bits
+
+
+def _as_rgb(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return RGB of luma and chroma as TIFF has them by default: TIFF 6.0, section 21."""
+    if samples.dtype != np.uint8:
+        raise ValueError("luma and chroma have more than 8 bits")
+    luma, blue, red = np.moveaxis(samples[..., :3].astype(np.float32), -1, 0)
+    blue, red = blue - 128, red - 128
+    rgb = [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue]
+    return np.stack(rgb, axis=-1).round().clip(0, 255).astype(np.uint8)
 
 
 def _as_lab(page: TiffPage, samples: NDArray[Any]) -> NDArray[Any]:

@@ -15,12 +15,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class PdfPage:
-    """A picture on a page: turned clockwise by `rotate`, cut to `crop`, enlarged by `user_unit`."""
+    """A picture on a page, turned clockwise by `rotate` and cut to `crop`."""
 
     picture: Pixels
     rotate: int = 0
     crop: Box | None = None
-    user_unit: float = 1.0
 
 
 def write_pdf(file: Path, pages: Sequence[PdfPage]) -> Path:
@@ -48,7 +47,7 @@ def _page(page: PdfPage, number: int) -> Iterator[bytes]:
     crop = f"/CropBox [{' '.join(map(str, page.crop))}]" if page.crop else ""
     yield (
         f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] {crop}"
-        f" /Rotate {page.rotate} /UserUnit {page.user_unit} /Contents {number + 1} 0 R"
+        f" /Rotate {page.rotate} /Contents {number + 1} 0 R"
         f" /Resources << /XObject << /Scan {number + 2} 0 R >> >> >>"
     ).encode()
     yield _stream("", f"q {width} 0 0 {height} 0 0 cm /Scan Do Q".encode())

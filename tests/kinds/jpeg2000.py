@@ -31,7 +31,7 @@ def _lossy_jp2(file: Path) -> Pixels:
 def _deep_jp2(file: Path, bits: int) -> Pixels:
     deep = photographs.portrait_16() >> (16 - bits)
     file.write_bytes(imagecodecs.jpeg2k_encode(deep, codecformat="jp2", bitspersample=bits))
-    return np.rint(deep / (2**bits - 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(deep / (2**bits - 1) * 255), np.uint8)
 
 
 def _white_jp2(file: Path) -> Pixels:

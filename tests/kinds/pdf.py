@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tests import photographs
 from tests.kinds.plain import Writer
@@ -30,12 +29,6 @@ def _cropped_pdf(file: Path) -> Pixels:
     return _pdf(file, PdfPage(picture, crop=(20, 10, 140, 110)), picture[40:140, 20:140])
 
 
-def _enlarged_pdf(file: Path) -> Pixels:
-    small = photographs.portrait()[::2, ::2].copy()
-    image = Image.fromarray(small).resize((200, 150), Image.Resampling.BILINEAR)
-    return _pdf(file, PdfPage(small, user_unit=2.0), np.asarray(image))
-
-
 def _pdf_of_pages(file: Path) -> Pixels:
     write_pdf(file, [PdfPage(photographs.portrait()), PdfPage(photographs.cup())])
     return photographs.portrait()
@@ -45,6 +38,5 @@ PDF: dict[str, Writer] = {
     "scans": _pdf_of_scan,
     "turned": _turned_pdf,
     "cropped": _cropped_pdf,
-    "enlarged": _enlarged_pdf,
     "several pages": _pdf_of_pages,
 }

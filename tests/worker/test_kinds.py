@@ -11,10 +11,6 @@ from tests.pdfs import PdfPage, write_pdf
 from worker.pixels import open_pixels
 
 ONE_POINT_A_PIXEL = 72
-LIMITS = {
-    # One level of 16-bit rounding, lossy edges, or an interpolation of the drawing library.
-    "PDF enlarged": (6.0, 12.0),
-}
 CASES = [(kind, variant) for kind, variants in SUPPORTED.items() for variant in variants]
 
 
@@ -23,8 +19,7 @@ def test_every_variant_is_read(tmp_path: Path, figures: Figures, kind: str, vari
     file = tmp_path / f"scan.{SUFFIXES[kind]}"
     expected = SUPPORTED[kind][variant](file)
     shown = open_pixels(file, tmp_path, pdf_dpi=ONE_POINT_A_PIXEL)
-    high, most = LIMITS.get(f"{kind} {variant}", (2.0, 3.0))
-    figures.check(f"{kind} {variant}", shown, expected, high=high, most=most)
+    figures.check(f"{kind} {variant}", shown, expected)
 
 
 @pytest.mark.parametrize("kind", SUFFIXES)

@@ -34,13 +34,6 @@ def _deep_jp2(file: Path, bits: int) -> Pixels:
     return np.asarray(np.rint(deep / (2**bits - 1) * 255), np.uint8)
 
 
-def _white_jp2(file: Path) -> Pixels:
-    """Paper may be as white as the samples allow."""
-    white = np.full((150, 200, 3), 65_535, np.uint16)
-    file.write_bytes(imagecodecs.jpeg2k_encode(white, codecformat="jp2"))
-    return photographs.eight_bits(white)
-
-
 def _bilevel_jp2(file: Path) -> Pixels:
     page = photographs.page().astype(np.uint8)
     file.write_bytes(imagecodecs.jpeg2k_encode(page, codecformat="jp2", bitspersample=1))
@@ -69,7 +62,6 @@ JPEG_2000: dict[str, Writer] = {
     "1 bit": _bilevel_jp2,
     "12 bits": partial(_deep_jp2, bits=12),
     "16 bits": partial(_deep_jp2, bits=16),
-    "16 bits, all white": _white_jp2,
     "16 bits gray": partial(_jp2, pixels=photographs.gray_16),
     "sYCC": _sycc_jp2,
     "CMYK": _cmyk_jp2,

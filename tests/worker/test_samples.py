@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -25,6 +26,17 @@ def test_16_bits(tmp_path: Path, figures: Figures, kind: str, colours: str) -> N
     write = write_tiff if kind == "tif" else write_png_16
     shown = open_pixels(write(tmp_path / f"deep.{kind}", pixels), tmp_path)
     figures.check(f"{kind} 16 bits {colours}", shown, eight_bits(pixels))
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_paper_as_white_as_the_samples_allow_stays_white(tmp_path: Path, bits: int) -> None:
+    white = np.full((20, 30, 3), 2**bits - 1, np.uint16)
+    jp2, png, tiff = (tmp_path / f"white.{suffix}" for suffix in ("jp2", "png", "tif"))
+    jp2.write_bytes(imagecodecs.jpeg2k_encode(white, codecformat="jp2", bitspersample=bits))
+    write_png_16(png, white << (16 - bits) | white >> (2 * bits - 16))
+    write_tiff(tiff, white, bitspersample=bits)
+    for file in (jp2, png, tiff):
+        assert open_pixels(file, tmp_path).min() == 255, file.name
 
 
 @pytest.mark.parametrize("kind", FLOATS)

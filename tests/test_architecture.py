@@ -18,7 +18,13 @@ MODULES = sorted(
 ENTRY_POINTS = ("handler.py", "__main__.py")
 
 ONLY_IMPORTERS = {
-    "pyvips": {"worker/colour.py", "worker/pixels.py", "worker/tiling.py", "console/sample.py"},
+    "pyvips": {
+        "worker/colour.py",
+        "worker/opening.py",
+        "worker/pixels.py",
+        "worker/tiling.py",
+        "console/sample.py",
+    },
     "PIL": {"worker/decoding.py", "worker/pdf.py"},
     "pi_heif": {"worker/decoding.py"},
     "pypdfium2": {"worker/pdf.py"},

@@ -32,6 +32,16 @@ DAMAGED = (
     "the TIFF file is damaged: its directory of images cannot be read ({});"
     " copy it again from its original"
 )
+ERRORS = (
+    TiffFileError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What tifffile raises for directories that make no sense."""
 MAX_DIRECTORIES = 100_000
 UPRIGHT = 1
 LIBVIPS_COMPRESSIONS = {
@@ -84,6 +94,8 @@ def list_pages(source: Path, at_most: int) -> tuple[int, ...]:
             raise BadImage(DAMAGED.format("it is empty"))
         if not pages or _is_pyramid(list(pages.values())):
             return (min(pages, default=0),)
+        if len(pages) <= at_most:
+            _check_end(tiff)
     return tuple(pages)[: at_most + 1]
 
 
@@ -122,6 +134,9 @@ def directory(tiff: TiffFile, number: int) -> TiffPage:
     page = next(islice(_directories(tiff), number, None), None)
     if page is None:
         raise BadImage(DAMAGED.format(f"there is no directory {number}"))
+    counts = (page.imagewidth, page.imagelength, page.samplesperpixel, page.rowsperstrip)
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError("its size is no number")
     return page
 
 
@@ -146,7 +161,7 @@ def opened(source: Path) -> Iterator[TiffFile]:
     try:
         with TiffFile(source) as tiff:
             yield tiff
-    except (TiffFileError, ValueError, TypeError, KeyError, IndexError, struct.error) as error:
+    except ERRORS as error:
         raise BadImage(DAMAGED.format(error)) from error
 
 
@@ -154,6 +169,21 @@ def _directories(tiff: TiffFile) -> Iterator[TiffPage]:
     for page in tiff.pages:
         if isinstance(page, TiffPage):
             yield page
+
+
+def _check_end(tiff: TiffFile) -> None:
+    """Raise ValueError where the last directory that was found says that there are more."""
+    last = None
+    for last in _directories(tiff):  # noqa: B007  # the last one is wanted
+        pass
+    if last is not None:
+        form, file = tiff.tiff, tiff.filehandle
+        file.seek(last.offset)
+        (count,) = struct.unpack(form.tagnoformat, file.read(form.tagnosize))
+        file.seek(last.offset + form.tagnosize + count * form.tagsize)
+        (following,) = struct.unpack(form.offsetformat, file.read(form.offsetsize))
+        if following != 0:
+            raise ValueError("pages that it names are not in it")
 
 
 def _is_pyramid(pages: Sequence[TiffPage]) -> bool:

@@ -14,7 +14,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, SAMPLEFORMAT, TiffPage
 from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
 from worker.kinds import Kind
-from worker.tiff import directory, opened
+from worker.tiff import directory, find_page, opened
 
 COLOURS: dict[int, str] = {
     PHOTOMETRIC.MINISBLACK: "gray",
@@ -28,6 +28,14 @@ COLOURS: dict[int, str] = {
 }
 PALETTE_BITS = 16
 PLAIN_BITS = 8
+STRICT_COMPRESSIONS = {
+    COMPRESSION.NONE,
+    COMPRESSION.LZW,
+    COMPRESSION.JPEG,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.PACKBITS,
+}
 COPIES = 3
 """Of the samples there are at once."""
 CONVERTED_BYTES = 4
@@ -107,3 +115,26 @@ def _as_lab(page: TiffPage, samples: NDArray[Any]) -> NDArray[Any]:
         white = 2.0**bits - 1
     lightness = values[..., :1] * (100 / white)
     return np.concatenate([lightness, opposites], axis=-1)
+
+
+def check_segments(source: Path, part: int) -> None:
+    """Raise BadImage where a strip or tile of a page cannot be decoded; keeps none of them.
+
+    imagecodecs is strict where libtiff only warns.
+    """
+    number = find_page(source, part)
+    with opened(source) as tiff:
+        page = directory(tiff, number)
+        length = source.stat().st_size
+        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
+        if max(ends, default=0) > length:
+            raise BadImage("the TIFF file is cut off; copy it again from its original")
+        if page.compression not in STRICT_COMPRESSIONS:
+            return
+        try:
+            for _ in page.segments(maxworkers=1):
+                pass
+        except (RuntimeError, NotImplementedError) as error:
+            raise BadImage(
+                f"the TIFF file is damaged ({error}); copy it again from its original"
+            ) from error

@@ -1,0 +1,145 @@
+"""What is damaged is refused, whatever its kind; what is only a little odd is read."""
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from pipeline.errors import BadImage
+from tests import photographs
+from tests.kinds.table import SUFFIXES, SUPPORTED
+from worker.parts import count_parts
+from worker.pixels import open_pixels
+
+WHOLE_WITHOUT_THEIR_END = {
+    "TIFF pyramids",
+    "TIFF pyramids in SubIFDs",
+    "TIFF several pages",
+    "GIF first of an animation",
+}
+"""What is cut off there is another image."""
+VARIANTS = [(kind, variant) for kind, variants in SUPPORTED.items() for variant in variants]
+
+
+@pytest.mark.parametrize(("kind", "variant"), VARIANTS, ids=lambda part: part.replace(" ", "-"))
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, kind: str, variant: str) -> None:
+    file = tmp_path / f"scan.{SUFFIXES[kind]}"
+    SUPPORTED[kind][variant](file)
+    whole = file.read_bytes()
+    shares = [0.3] if f"{kind} {variant}" in WHOLE_WITHOUT_THEIR_END else [0.3, 0.6, 0.95]
+    for share in shares:
+        file.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(BadImage, match=r"damaged|cut off|not an image"):
+            open_pixels(file, tmp_path)
+
+
+def test_a_tiff_that_lost_its_last_pages_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "book.tif"
+    with tifffile.TiffWriter(file) as book:
+        for _ in range(3):
+            book.write(photographs.portrait(), photometric="rgb")
+    with tifffile.TiffFile(file) as book:
+        third = book.pages[2].offset
+    assert count_parts(file) == 3
+    os.truncate(file, third)
+    with pytest.raises(BadImage, match="pages that it names are not in it"):
+        count_parts(file)
+
+
+@pytest.mark.parametrize(
+    ("compression", "tile"),
+    [("lzw", None), ("lzw", (64, 64)), ("packbits", None), ("jpeg", None)],
+)
+def test_a_tiff_with_a_damaged_middle_is_refused(
+    tmp_path: Path, compression: str, tile: tuple[int, int] | None
+) -> None:
+    file = tmp_path / "scan.tif"
+    noise = np.random.default_rng(1).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    rows = None if tile else 32
+    tifffile.imwrite(
+        file, noise, photometric="rgb", compression=compression, tile=tile, rowsperstrip=rows
+    )
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 600] = bytes(600)
+    file.write_bytes(content)
+    with pytest.raises(BadImage, match="damaged"):
+        open_pixels(file, tmp_path)
+
+
+def unsorted(content: bytearray, entries: int) -> None:
+    """Swap the first two tags."""
+    first, second = slice(entries, entries + 12), slice(entries + 12, entries + 24)
+    content[first], content[second] = content[second], content[first]
+
+
+def unended(content: bytearray, entries: int) -> None:
+    """Leave out the zero at the end of a text."""
+    struct.pack_into("<I", content, find(content, entries, 305) + 4, 5)
+
+
+def unknown(content: bytearray, entries: int) -> None:
+    """Give a tag a number that means nothing, smaller than the one before it."""
+    struct.pack_into("<H", content, find(content, entries, 305), 3)
+
+
+def find(content: bytearray, entries: int, tag: int) -> int:
+    """Return where a tag's entry lies."""
+    (count,) = struct.unpack_from("<H", content, entries - 2)
+    places = (entries + 12 * number for number in range(count))
+    return next(at for at in places if struct.unpack_from("<H", content, at)[0] == tag)
+
+
+@pytest.mark.parametrize("oddity", [unsorted, unended, unknown])
+@pytest.mark.parametrize("settings", [{}, {"compression": "lzw"}, {"tile": (64, 64)}])
+def test_a_tiff_with_tags_a_little_wrong_is_read(
+    tmp_path: Path, oddity: Callable[[bytearray, int], None], settings: dict[str, Any]
+) -> None:
+    file = tmp_path / "scan.tif"
+    picture = photographs.portrait()
+    tifffile.imwrite(file, picture, photometric="rgb", software="hello", **settings)
+    content = bytearray(file.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    oddity(content, directory + 2)
+    file.write_bytes(content)
+    assert np.array_equal(open_pixels(file, tmp_path).numpy(), picture)
+
+
+def test_a_tiff_whose_size_is_many_numbers_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "scan.tif"
+    tifffile.imwrite(file, photographs.portrait().astype(np.float16), photometric="rgb")
+    content = bytearray(file.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<II", content, find(content, directory + 2, 257) + 4, 9_000, 8)
+    file.write_bytes(content)
+    with pytest.raises(BadImage, match="directory of images cannot be read"):
+        open_pixels(file, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("nothing.tif", b"", "empty"),
+        ("zeros.tif", bytes(5000), "nothing but zeros"),
+        ("letter.tif", b"Dear reader,\nthis is no image.\n", "is text"),
+        ("page.jpg", b"\n<!DOCTYPE html><html></html>", "web page"),
+        ("archive.tif", b"PK\x03\x04" + bytes(100), "not an image of a kind"),
+        ("drawing.psd", b"8BPS\0\1" + bytes(100), "not an image of a kind"),
+        ("film.heic", b"\0\0\0\x18ftypisom" + bytes(100), "not an image of a kind"),
+        ("code.bmp", b"BM25 is a way to rank documents", "is text"),
+    ],
+)
+def test_what_is_no_image_is_told_for_what_it_is(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(BadImage, match=words):
+        open_pixels(file, tmp_path)
+    with pytest.raises(BadImage, match=words):
+        count_parts(file)

@@ -6,6 +6,7 @@ Rows and totals are written before the first message, so a count is complete bef
 be subtracted from it. A repeated send makes duplicates, which the ledger absorbs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -79,7 +80,7 @@ class Dispatcher:
             csv_key=task.csv_key,
             layout=task.layout,
             options=task.options,
-            workers=min(task.workers or DEFAULT_WORKERS, len(expansion.pages)),
+            workers=_workers(task.workers or DEFAULT_WORKERS, expansion.pages),
         )
         if not self.ledger.open_run(Run(run_id, upload, RunState.DISPATCHING, plan)):
             return
@@ -123,3 +124,10 @@ class Dispatcher:
         self.ledger.open_run(Run(run_id, upload, RunState.REJECTED, errors=errors))
         log.warning("run_rejected", run=run_id, errors=errors)
         return run_id
+
+
+def _workers(asked: int, pages: Sequence[Page]) -> int:
+    """Return how many workers to start: no more than images, but a PDF may hold any number."""
+    if any(page.message.key.casefold().endswith(".pdf") for page in pages):
+        return asked
+    return min(asked, len(pages))

@@ -1,8 +1,11 @@
 """Small image files for tests, written by libvips; broken ones by hand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import pypdfium2
 import pyvips
+from tifffile import TiffWriter
 
 
 def textured(width: int, height: int, seed: int = 1) -> pyvips.Image:
@@ -34,4 +37,20 @@ def write_corrupt(file: Path, width: int = 700, height: int = 500) -> Path:
     middle = slice(len(whole) // 3, 2 * len(whole) // 3)
     whole[middle] = b"\xff\x00" * ((middle.stop - middle.start) // 2 + 1)
     file.write_bytes(whole[: len(whole)])
+    return file
+
+
+def write_pages(file: Path, sizes: Sequence[tuple[int, int]]) -> Path:
+    """Write a TIFF of several pages, or a PDF whose pages are so many points wide and high."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".pdf":
+        document = pypdfium2.PdfDocument.new()
+        for size in sizes:
+            document.new_page(*size).close()
+        document.save(file)
+        document.close()
+        return file
+    with TiffWriter(file) as tiff:
+        for number, size in enumerate(sizes):
+            tiff.write(textured(*size, seed=number).numpy(), photometric="rgb", metadata=None)
     return file

@@ -20,7 +20,7 @@ from pipeline.environment import DEST_STORE, SOURCE_STORE
 from pipeline.run import Counts, PageState, Run, RunState
 from tests.builders import ENVIRONMENT, task_body
 from tests.exports import Export, pages_of
-from tests.images import write_corrupt, write_image, write_truncated
+from tests.images import write_corrupt, write_image, write_pages, write_truncated
 
 BASE_URL = "http://127.0.0.1:8123"
 COLLECTION = f"{BASE_URL}/iiif/archive/Letters/collection.json"
@@ -85,6 +85,51 @@ def test_a_folder_becomes_a_collection_and_again_without_tiling(
     second = run_local(task, source, dest)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "12 of 12, 12 unchanged and not tiled again" in second.stdout
+    assert {file: file.stat().st_mtime_ns for file in dest.rglob("*.jpg")} == before
+
+
+def test_files_of_several_images_become_as_many_pages_in_order(
+    tmp_path: Path, source: Path, dest: Path
+) -> None:
+    task = tmp_path / "task.json"
+    task.write_bytes(task_body(options={"pdfDpi": 72}))
+    write_source(source)
+    album = source / "archive/Letters/Album/Access"
+    write_image(album / "p1.jpg", 300, 200)
+    write_pages(album / "p2.tif", [(321, 200), (322, 400), (323, 200)])
+    write_pages(album / "p10.tif", [(310, 200)])
+    write_pages(source / "archive/Letters/Bericht/bericht.pdf", [(400, 300), (200, 700)])
+
+    first = run_local(task, source, dest)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "19 of 19" in first.stdout
+    assert "building 19 of 19 images" in first.stdout
+    manifests = Export(dest, BASE_URL).manifests(COLLECTION)
+    assert list(pages_of(manifests["Album"])) == [
+        (300, 200),
+        (321, 200),
+        (322, 400),
+        (323, 200),
+        (310, 200),
+    ]
+    assert [canvas["label"] for canvas in manifests["Album"]["items"]] == [
+        {"none": [str(number)]} for number in range(1, 6)
+    ]
+    assert list(pages_of(manifests["Bericht"])) == [(400, 300), (200, 700)]
+    tiles = dest / "iiif/archive/Letters/tiles"
+    assert {folder.name for folder in tiles.glob("Album-*")} == {
+        "Album-1",
+        "Album-2",
+        "Album-2.2",
+        "Album-2.3",
+        "Album-3",
+    }
+
+    before = {file: file.stat().st_mtime_ns for file in dest.rglob("*.jpg")}
+    second = run_local(task, source, dest)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "19 of 19, 19 unchanged and not tiled again" in second.stdout
     assert {file: file.stat().st_mtime_ns for file in dest.rglob("*.jpg")} == before
 
 

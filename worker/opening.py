@@ -56,6 +56,10 @@ def open_image(kind: Kind, wanted: Wanted, fail_on: str) -> Opened:
 
 
 def _open(kind: Kind, wanted: Wanted, fail_on: str) -> Opened:
+    if wanted.part > 1 and kind not in {Kind.TIFF, Kind.PDF}:
+        raise BadImage(
+            f"the {kind} file has no page {wanted.part}; if it was replaced, run the task again"
+        )
     if kind not in LOADERS:
         return Opened(_decoder(kind, wanted))
     if kind is not Kind.TIFF:

@@ -26,6 +26,7 @@ from pipeline.storage import (
 )
 from worker.budget import check_source
 from worker.info import info_json
+from worker.parts import count_parts
 from worker.pixels import open_pixels
 from worker.receipt import Receipt, parse_receipt
 from worker.tiling import read_tiles, write_tiles, write_whole_images
@@ -71,7 +72,7 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
     if receipt is None or not reused:
         receipt = _publish_tiles(work, dest, scratch)
     elif receipt.service_url != work.layout.url(work.service):
-        receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid)
+        receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid, receipt.parts)
     return TiledPage(
         width=receipt.width,
         height=receipt.height,
@@ -79,6 +80,7 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
         tiles=receipt.tiles,
         seconds=time.monotonic() - started,
         reused=reused,
+        parts=receipt.parts,
     )
 
 
@@ -86,8 +88,9 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
     check_source(work.message.size)
     source = scratch / "source"
     etag = _open(work.plan.source_store).download(work.message.key, source)
-    pixels = open_pixels(source, scratch)
-    options = work.plan.options
+    options, part = work.plan.options, work.message.part
+    parts = count_parts(source) if part == 1 else 1
+    pixels = open_pixels(source, scratch, part, options.pdf_dpi)
     pyramid = options.pyramid(pixels.width, pixels.height)
     archive = write_tiles(pixels, pyramid, options.quality, scratch)
     whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
@@ -103,10 +106,12 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
     dest.delete(work.receipt)
     dest.delete(work.info)
     dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
-    return _publish_info(work, dest, etag, pyramid)
+    return _publish_info(work, dest, etag, pyramid, parts)
 
 
-def _publish_info(work: PageWork, dest: Storage, etag: str, pyramid: Pyramid) -> Receipt:
+def _publish_info(
+    work: PageWork, dest: Storage, etag: str, pyramid: Pyramid, parts: int
+) -> Receipt:
     url = work.layout.url(work.service)
     dest.write(
         work.info, info_json(url, pyramid), INFO_TYPES[pyramid.image_api], DOCUMENT_MAX_AGE_SECONDS
@@ -118,6 +123,7 @@ def _publish_info(work: PageWork, dest: Storage, etag: str, pyramid: Pyramid) ->
         width=pyramid.width,
         height=pyramid.height,
         tiles=len(pyramid.paths),
+        parts=parts,
     )
     dest.write(work.receipt, receipt.to_json(), JSON_TYPE, max_age=0)
     return receipt

@@ -29,7 +29,10 @@ def draw_page(source: Path, part: int, dpi: int) -> Image:
     """
     with _opened(source) as document:
         if part > len(document):
-            raise BadImage(f"the PDF file has no page {part}, only {len(document)}")
+            raise BadImage(
+                f"the PDF file has no page {part}, only {len(document)};"
+                " if it was replaced, run the task again"
+            )
         page = document[part - 1]
         try:
             width, height = page.get_size()

@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from pipeline.geometry import Pyramid
 from pipeline.task import Options, parse_options
 
-TILING_VERSION = 2
+TILING_VERSION = 3
 """Raise it when the same source and options give other tiles than before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The source and settings that made the tiles, and what came of them."""
+    """The source and settings that made the tiles, and what came of them.
+
+    `parts` is how many images the source has, where these are the tiles of its first.
+    """
 
     etag: str
     options: Options
@@ -24,6 +27,7 @@ class Receipt:
     width: int
     height: int
     tiles: int
+    parts: int = 1
     version: int = TILING_VERSION
 
     def covers(self, etag: str, options: Options) -> bool:

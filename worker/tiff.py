@@ -106,7 +106,10 @@ def find_page(source: Path, part: int) -> int:
     """
     pages = list_pages(source, part)
     if part > len(pages):
-        raise BadImage(f"the TIFF file has no page {part}, only {len(pages)}")
+        raise BadImage(
+            f"the TIFF file has no page {part}, only {len(pages)};"
+            " if it was replaced, run the task again"
+        )
     return pages[part - 1]
 
 

@@ -101,6 +101,12 @@ def test_workers_are_as_many_as_asked_but_no_more_than_images(scene: Scene) -> N
     assert len(scene.dispatch(an_upload("task.json", new_run_id())).worker_jobs) == PAGES
 
 
+def test_of_a_pdf_nobody_knows_the_pages_so_all_workers_start(scene: Scene) -> None:
+    scene.add("book/Access/Anhang.PDF")
+    scene.tasks.bodies["task.json"] = task_body(workers=9)
+    assert len(scene.dispatch().worker_jobs) == 9
+
+
 def test_the_same_event_twice_starts_nothing_twice(scene: Scene) -> None:
     first = scene.dispatch()
     assert scene.dispatch() == first

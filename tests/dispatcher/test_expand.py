@@ -62,6 +62,7 @@ def test_other_files_are_counted_not_taken() -> None:
 def test_images_that_cannot_be_read_are_taken_so_that_they_are_told_of() -> None:
     assert is_image("a/p1.jp2")
     assert is_image("a/P1.BMP")
+    assert is_image("a/Bericht.PDF")
 
 
 def test_items_are_named_in_nfc_and_keys_kept_as_they_are() -> None:

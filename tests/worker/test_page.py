@@ -19,7 +19,7 @@ from pipeline.storage import MissingObject, Storage, open_storage
 from pipeline.task import Options
 from tests.builders import a_message, a_plan
 from tests.exports import Export
-from tests.images import textured, write_image, write_truncated
+from tests.images import textured, write_image, write_pages, write_truncated
 from worker.page import PageWork, tile_page
 
 SERVICE = "iiif/archive/Letters/tiles/book-1"
@@ -208,6 +208,74 @@ def test_a_bad_source_writes_nothing(source: Path, dest: Path) -> None:
 def test_a_missing_source_is_permanent(source: Path, dest: Path) -> None:
     with pytest.raises(MissingObject, match=r"p1\.tif"):
         publish(work_for(source, dest))
+
+
+def work_for_part(source: Path, dest: Path, part: int, name: str = "p1.tif") -> PageWork:
+    work = work_for(source, dest, name)
+    return replace(work, message=replace(work.message, part=part))
+
+
+def test_every_image_of_a_source_has_a_service_of_its_own(source: Path, dest: Path) -> None:
+    sizes = [(700, 500), (300, 900), (20, 30)]
+    write_pages(source / "p1.tif", sizes)
+    for part, (width, height) in enumerate(sizes, 1):
+        tiled = publish(work_for_part(source, dest, part))
+        assert (tiled.width, tiled.height) == (width, height)
+        service = SERVICE if part == 1 else f"{SERVICE}.{part}"
+        assert files_of(dest, service) == Pyramid(width, height).paths | DOCUMENTS
+
+
+def test_the_first_image_tells_how_many_there_are_also_when_nothing_is_read_again(
+    source: Path, dest: Path
+) -> None:
+    write_pages(source / "p1.tif", [(70, 50)] * 3)
+    works = [work_for_part(source, dest, part) for part in (1, 2, 3)]
+    assert [publish(work).parts for work in works] == [3, 1, 1]
+    (source / "p1.tif").unlink()
+    again = [publish(work) for work in works]
+    assert [tiled.parts for tiled in again] == [3, 1, 1]
+    assert all(tiled.reused for tiled in again)
+
+
+def test_another_address_does_not_forget_how_many_images_there_are(
+    source: Path, dest: Path
+) -> None:
+    write_pages(source / "p1.tif", [(70, 50)] * 3)
+    publish(work_for(source, dest))
+    moved = Layout("iiif/archive/Letters", "http://127.0.0.1:8000")
+    assert [publish(work_for(source, dest, layout=moved)).parts for _ in range(2)] == [3, 3]
+
+
+def test_pages_of_a_pdf_are_drawn_as_the_options_say(source: Path, dest: Path) -> None:
+    write_pages(source / "p1.pdf", [(72, 144), (144, 36)])
+    work = work_for_part(source, dest, 2, "p1.pdf")
+    tiled = publish(replace(work, plan=replace(work.plan, options=Options(pdf_dpi=100))))
+    assert (tiled.width, tiled.height) == (200, 50)
+
+
+@pytest.mark.parametrize("name", ["p1.tif", "p1.pdf", "p1.png"])
+def test_an_image_that_is_not_in_the_source_any_more_fails_and_writes_nothing(
+    source: Path, dest: Path, name: str
+) -> None:
+    if name == "p1.png":
+        write_image(source / name)
+    else:
+        write_pages(source / name, [(70, 50), (70, 50)])
+    with pytest.raises(BadImage, match=r"no page 3.* run the task again"):
+        publish(work_for_part(source, dest, 3, name))
+    assert not [file for file in dest.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("name", ["p1.tif", "p1.pdf"])
+def test_a_source_of_too_many_images_is_refused(
+    source: Path, dest: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.parts.MAX_PARTS", 3)
+    write_pages(source / name, [(7, 5)] * 3)
+    assert publish(work_for(source, dest, name)).parts == 3
+    write_pages(source / name, [(7, 5)] * 4)
+    with pytest.raises(BadImage, match="more than 3 pages; split it"):
+        publish(work_for(source, dest, name))
 
 
 class Torn(Storage):

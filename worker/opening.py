@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyvips
 
+from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
 from worker.decoding import Wanted, decode
 from worker.kinds import Kind

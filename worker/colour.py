@@ -44,7 +44,9 @@ def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips
         if samples is not None and samples.inverted:
             image = image.invert()
     if image.hasalpha():
-        image = image.flatten(background=BACKGROUNDS.get(image.interpretation, [WHITE_8]))
+        background = BACKGROUNDS.get(image.interpretation, [WHITE_8])
+        opaque = WHITE_16 if image.format == "ushort" else WHITE_8
+        image = image.flatten(background=background, max_alpha=opaque)
     gray = image.interpretation in GRAY
     image = _apply_profile(image).colourspace("b-w" if gray else "srgb").cast("uchar")
     return image.extract_band(0, n=1 if gray else COLOUR_BANDS)

@@ -57,6 +57,7 @@ LIBVIPS_COMPRESSIONS = {
 }
 INTEGER_BITS = {1, 2, 4, 8, 16, 32}
 FLOAT_BITS = {32}
+DIVIDED_BITS = {8, 16}
 LABS = {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB}
 
 
@@ -151,7 +152,13 @@ def _is_for_libvips(page: TiffPage) -> bool:
         and page.bitspersample in (FLOAT_BITS if _is_float(page) else INTEGER_BITS)
         and page.photometric not in LABS
         and not is_luma
+        and (EXTRASAMPLE.ASSOCALPHA not in page.extrasamples or _is_divided_rightly(page))
     )
+
+
+def _is_divided_rightly(page: TiffPage) -> bool:
+    """Tell whether libvips knows the scale of the alpha that it divides the colours by."""
+    return page.bitspersample in DIVIDED_BITS and page.photometric != PHOTOMETRIC.SEPARATED
 
 
 def _is_float(page: TiffPage) -> bool:

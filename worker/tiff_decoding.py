@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import COMPRESSION, PHOTOMETRIC, SAMPLEFORMAT, TiffPage
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT, TiffPage
 
 from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
@@ -64,7 +64,7 @@ def decode_directory(source: Path, number: int) -> Directory:
         check_memory(Kind.TIFF, COPIES * _sample_bytes(page) * page.size)
         samples = page.asarray(squeeze=False, maxworkers=1)[:, 0]
         samples = np.moveaxis(samples, 0, -2).reshape(page.imagelength, page.imagewidth, -1)
-        samples, bits = _as_colours(page, samples)
+        samples, bits = _as_colours(page, _divide_by_alpha(page, samples))
         return Directory(samples, COLOURS[page.photometric], bits, page.iccprofile)
 
 
@@ -90,6 +90,20 @@ def _as_colours(page: TiffPage, samples: NDArray[Any]) -> tuple[NDArray[Any], in
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         samples = (2**bits - 1) - samples
     return samples, bits
+
+
+def _divide_by_alpha(page: TiffPage, samples: NDArray[Any]) -> NDArray[Any]:
+    """Return samples whose colours are not multiplied by their alpha: TIFF 6.0, section 18."""
+    if EXTRASAMPLE.ASSOCALPHA not in page.extrasamples:
+        return samples
+    colours = page.samplesperpixel - len(page.extrasamples)
+    place = colours + page.extrasamples.index(EXTRASAMPLE.ASSOCALPHA)
+    most = 1.0 if samples.dtype.kind == "f" else 2.0**page.bitspersample - 1
+    alpha = samples[..., place : place + 1].astype(np.float64) / most
+    divided = samples.copy()
+    # Where nothing is seen, the colour does not matter.
+    divided[..., :colours] = (samples[..., :colours] / np.where(alpha > 0, alpha, 1)).clip(0, most)
+    return divided
 
 
 def _as_rgb(samples: NDArray[Any]) -> NDArray[Any]:

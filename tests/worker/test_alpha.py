@@ -30,25 +30,32 @@ def test_alpha_is_flattened_on_white(tmp_path: Path, figures: Figures, kind: str
 
 
 @pytest.mark.parametrize("alpha_kind", [ASSOCIATED, UNASSOCIATED])
-@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "float16", "float32"])
 @pytest.mark.parametrize("colours", ["rgb", "gray"])
+@pytest.mark.parametrize("compression", [None, "zstd"])
 def test_both_alphas_of_tiff_are_flattened_on_white(
-    tmp_path: Path, figures: Figures, alpha_kind: str, bits: int, colours: str
+    tmp_path: Path,
+    figures: Figures,
+    alpha_kind: str,
+    kind: str,
+    colours: str,
+    compression: str | None,
 ) -> None:
     pixels, alpha = photographs.portrait(), _fading()
     bands = pixels if colours == "rgb" else pixels[..., :1]
     stored = bands * (alpha[..., None] / 255) if alpha_kind == ASSOCIATED else bands
-    whole = np.rint(np.dstack([stored, alpha]).astype(float) * (257 if bits == 16 else 1))
+    whole = np.dstack([stored, alpha]).astype(float) / 255
     file = write_tiff(
         tmp_path / "glass.tif",
-        whole.astype(f"uint{bits}"),
+        whole.astype(kind) if "float" in kind else np.rint(whole * np.iinfo(kind).max).astype(kind),
         photometric="rgb" if colours == "rgb" else "minisblack",
         planarconfig="contig",
         extrasamples=[alpha_kind],
+        compression=compression,
     )
     expected = on_white(bands, alpha)
     expected = expected if colours == "rgb" else expected[..., 0]
-    name = f"tif {alpha_kind} {bits} bits {colours}"
+    name = f"tif {alpha_kind} {kind} {colours} {compression}"
     figures.check(name, open_pixels(file, tmp_path), expected)
 
 
@@ -89,17 +96,24 @@ def test_a_transparent_colour_of_a_png_is_white(tmp_path: Path, figures: Figures
     figures.check("png transparent colour", open_pixels(file, tmp_path), expected)
 
 
-def test_cmyk_with_alpha_is_flattened_on_white(tmp_path: Path, figures: Figures) -> None:
-    inks, alpha = in_cmyk(photographs.portrait()), _fading() // 255 * 255
+@pytest.mark.parametrize("alpha_kind", [ASSOCIATED, UNASSOCIATED])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_cmyk_with_alpha_is_flattened_on_white(
+    tmp_path: Path, figures: Figures, alpha_kind: str, bits: int
+) -> None:
+    """Paper shows where there is less ink."""
+    inks, alpha = in_cmyk(photographs.portrait()), _fading()
+    seen = inks * (alpha[..., None] / 255)
+    whole = np.dstack([seen if alpha_kind == ASSOCIATED else inks, alpha]).astype(float)
     file = write_tiff(
         tmp_path / "glass.tif",
-        np.dstack([inks, alpha]),
+        np.rint(whole * (257 if bits == 16 else 1)).astype(f"uint{bits}"),
         photometric="separated",
         planarconfig="contig",
-        extrasamples=[UNASSOCIATED],
+        extrasamples=[alpha_kind],
     )
-    expected = on_white(in_srgb(inks, profiles.cmyk(), "CMYK"), alpha)
-    figures.check("tif CMYK alpha", open_pixels(file, tmp_path), expected)
+    expected = in_srgb(np.rint(seen).astype(np.uint8), profiles.cmyk(), "CMYK")
+    figures.check(f"tif CMYK {alpha_kind} {bits} bits", open_pixels(file, tmp_path), expected)
 
 
 def test_bands_beyond_the_colours_are_left_out(tmp_path: Path, figures: Figures) -> None:

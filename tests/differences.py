@@ -40,7 +40,7 @@ class Figures:
         assert shown.bands == (3 if expected.ndim == 3 else 1)
         assert shown.format == "uchar"
         assert shown.interpretation == ("srgb" if expected.ndim == 3 else "b-w")
-        each = _delta_e(shown.numpy(), expected)
+        each = delta_e(shown.numpy(), expected)
         found = Difference(
             name, float(each.mean()), float(np.quantile(each, 0.999)), float(each.max())
         )
@@ -50,7 +50,7 @@ class Figures:
         assert found.maximum <= most, found
 
 
-def _delta_e(shown: Pixels, expected: Pixels) -> NDArray[np.float64]:
+def delta_e(shown: Pixels, expected: Pixels) -> NDArray[np.float64]:
     """Return ΔE2000 pixel by pixel; most are equal, and cost nothing."""
     first, second = (pixels.reshape(*expected.shape[:2], -1) for pixels in (shown, expected))
     differ = (first != second).any(axis=2)

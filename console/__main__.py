@@ -13,6 +13,7 @@ from console.errors import ConsoleError, ExitCode
 
 DEFAULT_PORT = 8000
 MAX_LOCAL_WORKERS = 64
+MAX_SAMPLE = 100_000
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 Answer = TypeVar("Answer")
@@ -73,6 +74,44 @@ def serve(folder: Path, port: int) -> None:
     from console.serve import serve_folder
 
     _guarded(lambda: serve_folder(folder, port, click.echo))
+
+
+@cli.command()
+@click.argument("target", metavar="DIR | s3://BUCKET/PREFIX | https://…/collection.json")
+@click.option(
+    "--sample",
+    type=click.IntRange(0, MAX_SAMPLE),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Decode N files and compare what they show with their place in the whole image.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws another sample.")
+@click.option(
+    "--every-header",
+    is_flag=True,
+    help="In a bucket, read the size of every tile, not of some of each image.",
+)
+def verify(target: str, sample: int, seed: int, every_header: bool) -> None:  # noqa: FBT001
+    """Look for every file that an export's documents name or promise; whoever has made it.
+
+    DIR may be a manifest, a collection or an info.json as well, as may the others.
+
+    Exit codes: 0 all is there and right; 1 something is not; 2 usage.
+    """
+    from rich.console import Console
+
+    from console.verify.report import progress, report
+    from console.verify.verification import Wanted, verify
+
+    console = Console()
+
+    def run() -> ExitCode:
+        with progress(console) as watch:
+            verified = verify(Wanted(target, sample, seed, every_header), watch)
+        return report(console, verified)
+
+    sys.exit(_guarded(run))
 
 
 def _draw(draw: Callable[[Path], None], folder: Path) -> None:

@@ -91,7 +91,7 @@ def report(console: Console, result: Result, dest: Path) -> ExitCode:
     if run.summary is not None:
         _report_summary(console, result, run.summary, dest)
     for error in run.errors:
-        _say(console, f"  {error}")
+        say(console, f"  {error}")
     if run.errors:
         many = "one mistake" if len(run.errors) == 1 else f"{len(run.errors)} mistakes"
         console.print(f"The task has {many}; nothing was started.", style="bold red")
@@ -100,7 +100,7 @@ def report(console: Console, result: Result, dest: Path) -> ExitCode:
 
 def _report_summary(console: Console, result: Result, summary: Summary, dest: Path) -> None:
     def line(name: str, text: str) -> None:
-        _say(console, f"  {name:<11}{text}")
+        say(console, f"  {name:<11}{text}")
 
     def names(name: str, entries: tuple[str, ...]) -> None:
         for entry in entries[:MAX_SHOWN]:
@@ -125,7 +125,7 @@ def _report_summary(console: Console, result: Result, summary: Summary, dest: Pa
     names("look at", summary.problems)
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
     """Print a line as it is: names in it come from anywhere and must not steer the terminal."""
     shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
     console.out(shown, highlight=False)

@@ -7,7 +7,7 @@ Adapter: the only importer of obstore.
 import asyncio
 import errno
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -63,6 +63,10 @@ class MissingObject(PermanentError):
     """There is no object of that key, or no such bucket."""
 
 
+class TooLarge(PermanentError):
+    """The object has more bytes than its reader takes."""
+
+
 class Forbidden(PermanentError):
     """The role has no right to this."""
 
@@ -90,15 +94,41 @@ class Storage:
             found = obstore.list_with_delimiter(self._store, prefix=prefix)
         return [path.rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]
 
+    def objects_in(self, prefix: str) -> list[Listed]:
+        """Return the objects of one folder, without those of the folders in it."""
+        with _translated(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix=prefix)
+        return [
+            Listed(meta["path"], meta["e_tag"] or "", meta["size"]) for meta in found["objects"]
+        ]
+
     def probe(self) -> None:
         """Ask for one object's name; raises MissingObject where the bucket is not there."""
         with _translated(""):
             next(iter(obstore.list(self._store, chunk_size=1)), None)
 
-    def read(self, key: str) -> bytes:
-        """Return an object's content; raises MissingObject."""
+    def read(self, key: str, limit_bytes: int | None = None) -> bytes:
+        """Return an object's content; raises MissingObject, and TooLarge before it is read."""
         with _translated(key):
-            return bytes(obstore.get(self._store, key).bytes())
+            answer = obstore.get(self._store, key)
+            if limit_bytes is not None and answer.meta["size"] > limit_bytes:
+                raise TooLarge(f"{key!r} has more than {limit_bytes:,} bytes")
+            return bytes(answer.bytes())
+
+    def read_parts(self, key: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return parts of an object, each by its start and length in bytes, cut at the end.
+
+        Raises MissingObject, also for a part that starts behind the end.
+        """
+        starts, lengths = [start for start, _ in parts], [length for _, length in parts]
+        with _translated(key):
+            found = obstore.get_ranges(self._store, key, starts=starts, lengths=lengths)
+            return [bytes(part) for part in found]
+
+    def size(self, key: str) -> int:
+        """Return an object's size in bytes; raises MissingObject."""
+        with _translated(key):
+            return obstore.head(self._store, key)["size"]
 
     def download(self, key: str, target: Path) -> str:
         """Copy an object to a local file without holding it whole; return its ETag."""

@@ -131,12 +131,13 @@ class _Store:
         except (BadDocument, PermanentError) as error:
             yield Finding(Kind.DOCUMENT, key, str(error))
             return
-        yield Finding(
-            Kind.DOCUMENT,
-            key,
-            f"its id ({said}) is not the URL of a file of this name;"
-            " if a server maps one to the other, verify over https",
+        what = (
+            "has no id that is a percent-encoded URL"
+            if said is None
+            else f"its id ({said}) is not the URL of a file of this name;"
+            " if a server maps one to the other, verify over https"
         )
+        yield Finding(Kind.DOCUMENT, key, what)
 
     def _root_at(self, base: Base, key: str) -> Root | Finding:
         url = base.address(key)

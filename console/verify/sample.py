@@ -8,8 +8,9 @@ from itertools import groupby
 
 from PIL import Image
 
-from console.verify.decode import MAX_DIFFERENCE, MAX_PIXELS, Damaged, decode, difference
+from console.verify.decode import MAX_PIXELS, Damaged, decode
 from console.verify.findings import Finding, Kind
+from console.verify.place import Misplaced, Whole
 from console.verify.places import MAX_IMAGE_BYTES, Absent, NoAnswer, Place, TooLarge
 from console.verify.service import ImageFile, Service
 from pipeline.geometry import Size
@@ -93,16 +94,21 @@ def look_closely(group: list[Sampled]) -> Shown:
             what = f"is {image.width} × {image.height}; expected {file.size}"
             findings.append(Finding(Kind.WRONG_SIZE, views.name(file), what))
             continue
-        for whole_file, whole in views.wholes(file):
-            found = difference(image, file.region, whole, sampled.service.size)
-            compared += found is not None
-            if found is not None and found > MAX_DIFFERENCE:
-                what = (
-                    f"shows something else than its place in {whole_file.path}:"
-                    f" colours differ by {found:.0f} of 255 on average"
-                )
-                findings.append(Finding(Kind.WRONG_PLACE, views.name(file), what))
+        for name, whole in views.wholes(file):
+            if whole.can_show(image, file.region):
+                compared += 1
+                fault = whole.find_fault(image, file.region)
+                if fault is not None:
+                    where = views.name(file)
+                    findings.append(Finding(Kind.WRONG_PLACE, where, _tell(fault, name)))
     return Shown(len(group), compared, tuple(findings))
+
+
+def _tell(fault: Misplaced, whole: str) -> str:
+    differs = f"differs from its place in {whole} by {fault.difference:.0f} of 255 on average"
+    if fault.elsewhere is None:
+        return differs
+    return f"{differs}, and would fit at {fault.elsewhere}"
 
 
 class _Views:
@@ -111,7 +117,7 @@ class _Views:
     def __init__(self, place: Place, service: Service) -> None:
         self._place = place
         self._service = service
-        self._whole: dict[str, Image.Image | None] = {}
+        self._whole: dict[str, Whole | None] = {}
 
     def name(self, file: ImageFile) -> str:
         return f"{self._place.name(self._service.url)}/{file.path}"
@@ -128,15 +134,16 @@ class _Views:
             findings.append(Finding(Kind.DAMAGED, self.name(file), str(error)))
         return None
 
-    def wholes(self, but: ImageFile) -> Iterator[tuple[ImageFile, Image.Image]]:
-        """Yield the best whole image to compare a file with, if one can be read."""
+    def wholes(self, but: ImageFile) -> Iterator[tuple[str, Whole]]:
+        """Yield path and picture of the best whole image to compare a file with, if any."""
         for file in self._candidates(but):
             if file.path not in self._whole:
                 # What is wrong with it is found where it is looked for itself.
-                self._whole[file.path] = self.open(file, [])
-            image = self._whole[file.path]
-            if image is not None:
-                yield file, image
+                image = self.open(file, [])
+                self._whole[file.path] = Whole(image, self._service.size) if image else None
+            whole = self._whole[file.path]
+            if whole is not None:
+                yield file.path, whole
                 return
 
     def _candidates(self, but: ImageFile) -> list[ImageFile]:

@@ -38,6 +38,8 @@ class Base(NamedTuple):
     def key(self, url: str) -> str | None:
         """Return the key of a URL; None for one that is not below this base."""
         plain, base = unquote(url), unquote(self.url)
+        if f"{plain}/" == base:
+            return self.prefix.rstrip("/")
         if not plain.startswith(base):
             return None
         return self.prefix + plain.removeprefix(base)
@@ -70,8 +72,9 @@ class Shelf:
     def listing(self, folder_url: str) -> dict[str, int] | None:
         folder = self._key(folder_url)
         with _translated():
+            start = f"{folder}/" if folder else ""
             return {
-                listed.key.removeprefix(f"{folder}/"): listed.size
+                listed.key.removeprefix(start): listed.size
                 for listed in self._storage.objects(folder)
             }
 

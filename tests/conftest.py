@@ -1,5 +1,6 @@
 """One embedded cloud for all tests that want the real thing; each takes names of its own on it."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from console.embedded import EmbeddedCloud, embedded_cloud
+from console.embedded import LOCAL, EmbeddedCloud, embedded_cloud
 from pipeline.ledger import Ledger
 from tests.fakes import MemoryLedger, MemoryQueue
 from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
     from pipeline.dynamo_ledger import DynamoLedger
 
 # How long an example takes says something of the machine, not of the code.
@@ -61,3 +64,27 @@ def queue(request: pytest.FixtureRequest) -> MemoryQueue | SqsQueue:
     if request.param == "memory":
         return MemoryQueue(lease_seconds=LEASE_SECONDS)
     return new_sqs_queue(request.getfixturevalue("cloud"), LEASE_SECONDS)
+
+
+@pytest.fixture
+def s3(cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> "Iterator[S3Client]":
+    """A client of the embedded S3, which obstore finds by the environment as well."""
+    variables = {
+        "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_ACCESS_KEY_ID": cloud.access_key,
+        "AWS_SECRET_ACCESS_KEY": cloud.access_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    client = cloud.session.client("s3", endpoint_url=cloud.url, config=LOCAL)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(s3: "S3Client") -> str:
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name

@@ -88,6 +88,16 @@ def kind_of(document: dict[str, Any]) -> DocumentKind | None:
     return None
 
 
+def not_walked(kind: DocumentKind | None) -> str:
+    """Return the words for a document that leads nowhere."""
+    if kind is DocumentKind.OLDER:
+        return (
+            "is of Presentation API 2, which is not walked;"
+            " its images can be verified by their info.json"
+        )
+    return "is no Presentation 3 collection or manifest, and no info.json"
+
+
 def context_of(document: dict[str, Any]) -> list[str]:
     """Return a document's contexts."""
     value = document.get("@context")

@@ -24,10 +24,10 @@ def parse_info(document: dict[str, Any]) -> Service:
 
     Raises BadDocument where there is nothing to derive files from.
     """
+    image_api = image_api_of(document)
     width, height = positive(document.get("width")), positive(document.get("height"))
     if width is None or height is None:
         raise BadDocument("its width or height is not a positive integer")
-    image_api = image_api_of(document)
     limits = _limits(document, image_api)
     max_width, max_height = positive(limits.get("maxWidth")), positive(limits.get("maxHeight"))
     box = None

@@ -8,7 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from console.errors import ConsoleError, ExitCode
-from console.verify.documents import BadDocument, DocumentKind, identifier, kind_of, parse_document
+from console.verify.documents import (
+    BadDocument,
+    DocumentKind,
+    identifier,
+    kind_of,
+    not_walked,
+    parse_document,
+)
 from console.verify.findings import Finding, Kind
 from console.verify.places import MAX_DOCUMENT_BYTES, Place
 from console.verify.shelf import Base, Shelf
@@ -42,12 +49,13 @@ def find_roots(target: str, note: Note) -> Iterator[Root | Finding]:
         elif parts.scheme == "s3" and parts.netloc:
             store = _Store(open_storage(f"s3://{parts.netloc}"), is_local=False)
             yield from store.roots(parts.path.strip("/"), target)
-        elif Path(target).is_file():
+        elif target and Path(target).is_file():
             # Its images may lie anywhere above: the file's id tells how far.
             path = Path(target).absolute()
-            store = _Store(open_storage(Path(path.anchor).as_uri()), is_local=True)
+            root = Path(path.anchor)
+            store = _Store(open_storage(root.as_uri()), is_local=True, root=root.as_posix())
             yield from store.roots(path.relative_to(path.anchor).as_posix(), target)
-        elif Path(target).is_dir():
+        elif target and Path(target).is_dir():
             store = _Store(open_storage(Path(target).absolute().as_uri()), is_local=True)
             yield from store.roots("", target)
         else:
@@ -66,6 +74,7 @@ class _Store:
 
     storage: Storage
     is_local: bool
+    root: str = ""
     collections: list[str] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
@@ -125,19 +134,24 @@ class _Store:
         base = self._base(key)
         if base is not None:
             yield self._root_at(base, key)
-            return
+        else:
+            yield Finding(Kind.DOCUMENT, f"{self.root}{key}", self._why_nowhere(key))
+
+    def _why_nowhere(self, key: str) -> str:
+        """Return why a document tells of no address."""
         try:
-            said = identifier(self._read(key))
+            document = self._read(key)
         except (BadDocument, PermanentError) as error:
-            yield Finding(Kind.DOCUMENT, key, str(error))
-            return
-        what = (
-            "has no id that is a percent-encoded URL"
-            if said is None
-            else f"its id ({said}) is not the URL of a file of this name;"
+            return str(error)
+        kind, said = kind_of(document), identifier(document)
+        if kind in {DocumentKind.OLDER, None}:
+            return not_walked(kind)
+        if said is None:
+            return "has no id that is a percent-encoded URL"
+        return (
+            f"its id ({said}) is not the URL of a file of this name;"
             " if a server maps one to the other, verify over https"
         )
-        yield Finding(Kind.DOCUMENT, key, what)
 
     def _root_at(self, base: Base, key: str) -> Root | Finding:
         url = base.address(key)
@@ -145,7 +159,7 @@ class _Store:
             return Finding(
                 Kind.DOCUMENT, key, f"lies outside of {base.prefix}, which is {base.url}"
             )
-        return Root(Shelf(self.storage, base, is_local=self.is_local), url)
+        return Root(Shelf(self.storage, base, is_local=self.is_local, root=self.root), url)
 
     def _base(self, key: str) -> Base | None:
         """Return the address that a document's own id gives the store."""

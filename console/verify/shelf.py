@@ -52,17 +52,19 @@ class Base(NamedTuple):
 
 
 class Shelf:
-    """A place whose files can be listed."""
+    """A place whose files can be listed; `root` stands before its keys in a report."""
 
-    def __init__(self, storage: Storage, base: Base, *, is_local: bool) -> None:
+    def __init__(self, storage: Storage, base: Base, *, is_local: bool, root: str = "") -> None:
         self._storage = storage
         self._base = base
+        self._root = root
         # A disk answers at once; a bucket takes its time, and is paid by the request.
         self.parallel = 1 if is_local else 32
         self.reads_every_header = is_local
 
     def name(self, url: str) -> str:
-        return self._base.key(url) or url
+        key = self._base.key(url)
+        return f"{self._root}{key}" if key else url
 
     def read(self, url: str, limit: int) -> bytes:
         key = self._key(url)

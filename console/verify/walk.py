@@ -11,6 +11,7 @@ from console.verify.documents import (
     context_of,
     identifier,
     kind_of,
+    not_walked,
     objects,
     parse_document,
     type_of,
@@ -74,7 +75,7 @@ class Walk:
             service = root.url.removesuffix(f"/{INFO_FILE}")
             yield Reference(place, root.url, "", Use(service))
         else:
-            self.tell([_not_walked(name, kind)])
+            self.tell([Finding(Kind.DOCUMENT, name, not_walked(kind))])
 
     def _collection(
         self, place: Place, url: str, document: dict[str, Any], path: tuple[str, ...]
@@ -175,7 +176,7 @@ def read_manifest(reference: Reference) -> Chapter:
         return Chapter(place, name, (), (error.finding,))
     kind = kind_of(document)
     if kind is not DocumentKind.MANIFEST:
-        return Chapter(place, name, (), (_not_walked(name, kind),))
+        return Chapter(place, name, (), (Finding(Kind.DOCUMENT, name, not_walked(kind)),))
     reading = Reading()
     reading.read_manifest(document)
     findings = [
@@ -200,14 +201,3 @@ def wrong_id(url: str, said: str | None) -> str:
     if said is None:
         return f"has no id that is a percent-encoded URL; expected {url}"
     return f"its id is {said}, but it is fetched from {url}"
-
-
-def _not_walked(name: str, kind: DocumentKind | None) -> Finding:
-    if kind is DocumentKind.OLDER:
-        what = (
-            "is of Presentation API 2, which is not walked;"
-            " its images can be verified by their info.json"
-        )
-    else:
-        what = "is no Presentation 3 collection or manifest, and no info.json"
-    return Finding(Kind.DOCUMENT, name, what)

@@ -26,6 +26,8 @@ MAX_IN_A_ROW = 50
 """Requests without an answer, after which a server is taken for gone."""
 PARALLEL = 16
 CHUNK_BYTES = 65_536
+DRAINED_BYTES = 2_097_152
+"""What is read in vain to keep a connection, where a server does not know of ranges."""
 
 ORIGIN = "https://viewer.example"
 """Servers tell of CORS only where a page of another site asks."""
@@ -166,7 +168,11 @@ def _content(answer: BaseHTTPResponse, limit: int) -> bytes:
 
 
 def _give_back(answer: BaseHTTPResponse) -> None:
-    """Keep the connection where the answer has been read; drop it where more would come."""
+    """Keep the connection where little is left to be read; drop it where more would come."""
+    left = answer.length_remaining
+    if left is not None and left <= DRAINED_BYTES:
+        for _ in _chunks(answer, left):
+            pass
     if answer.length_remaining == 0:
         answer.release_conn()
     else:

@@ -1,12 +1,10 @@
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from console.embedded import LOCAL, EmbeddedCloud
 from pipeline.errors import PermanentError, TilepoolError, TransientError
 from pipeline.storage import (
     JPEG_TYPE,
@@ -42,30 +40,6 @@ def holds(storage: Storage, key: str) -> bool:
     except MissingObject:
         return False
     return True
-
-
-@pytest.fixture
-def s3(cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> "Iterator[S3Client]":
-    """A client of the embedded S3, which obstore finds by the environment as well."""
-    variables = {
-        "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": cloud.access_key,
-        "AWS_SECRET_ACCESS_KEY": cloud.access_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    client = cloud.session.client("s3", endpoint_url=cloud.url, config=LOCAL)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bucket(s3: "S3Client") -> str:
-    name = f"storage-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture(params=["file", "memory", "s3"])

@@ -102,9 +102,14 @@ class Web:
             try:
                 _check_status(answer)
                 yield answer
+                _drain(answer)
                 self._unanswered = 0
             finally:
-                _give_back(answer)
+                # With more to come, a connection cannot be used again.
+                if answer.length_remaining == 0:
+                    answer.release_conn()
+                else:
+                    answer.close()
         except LocationParseError as error:
             raise Absent("is not a URL that can be asked for") from error
         except (HTTPError, OSError, NoAnswer) as error:
@@ -130,6 +135,7 @@ def _check_status(answer: BaseHTTPResponse) -> None:
     # A range of an empty file cannot be satisfied.
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return
+    _drain(answer)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         raise NoAnswer(f"the server says {status}")
     raise Absent(f"is not there: the server says {status}")
@@ -167,16 +173,12 @@ def _content(answer: BaseHTTPResponse, limit: int) -> bytes:
     return content
 
 
-def _give_back(answer: BaseHTTPResponse) -> None:
-    """Keep the connection where little is left to be read; drop it where more would come."""
+def _drain(answer: BaseHTTPResponse) -> None:
+    """Read what is left, where it is little: the connection can be kept."""
     left = answer.length_remaining
     if left is not None and left <= DRAINED_BYTES:
         for _ in _chunks(answer, left):
             pass
-    if answer.length_remaining == 0:
-        answer.release_conn()
-    else:
-        answer.close()
 
 
 def _reason(error: Exception) -> str:

@@ -410,7 +410,7 @@ def test_what_libvips_writes_by_itself_lacks_the_full_image(tmp_path: Path, layo
         ([{"width": 256, "scaleFactors": [1, 8]}], "powers of two"),
         ([{"width": 256, "scaleFactors": []}], "without a usable width"),
         ([{"width": 0, "scaleFactors": [1]}], "without a usable width"),
-        ([{"width": 1, "scaleFactors": [1]}], "missing"),
+        ([{"width": 16, "scaleFactors": [1]}], "missing"),
         ("no list", "names no tiles"),
         ([[], None, 7], "without a usable width"),
     ],

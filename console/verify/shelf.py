@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from console.verify.places import Absent, Glance, NoAnswer, TooLarge
 from pipeline import storage as stored
@@ -24,7 +24,7 @@ class Base(NamedTuple):
     @classmethod
     def of(cls, url: str, key: str) -> Self | None:
         """Return where a document's URL and key part ways, going up; None where they never meet."""
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not url.lower().startswith(("http://", "https://")):
             return None
         parts, names = url.split("/")[3:], key.split("/")
         same = 0

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urljoin
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -72,7 +72,7 @@ class Web:
     def read(self, url: str, limit: int) -> bytes:
         with self._get(url, {}) as answer:
             self._look_at_headers(url, answer)
-            self._redirected[url] = answer.geturl() or url
+            self._redirected[url] = _final_url(url, answer)
             return _content(answer, limit)
 
     def listing(self, folder_url: str) -> dict[str, int] | None:
@@ -92,7 +92,7 @@ class Web:
     def _get(self, url: str, headers: dict[str, str]) -> Iterator[BaseHTTPResponse]:
         if self._unanswered >= MAX_IN_A_ROW:
             raise NoAnswer(f"not asked any more: {MAX_IN_A_ROW} requests in a row had no answer")
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not url.lower().startswith(("http://", "https://")):
             raise Absent("is neither an http nor an https URL")
         asked = {"Accept-Encoding": "identity", "Origin": ORIGIN, **headers}
         try:
@@ -126,6 +126,12 @@ class Web:
                 self._note(url, "a document's Content-Type is not JSON's")
         elif url.endswith(".jpg") and kind != "image/jpeg":
             self._note(url, "a JPEG's Content-Type is not image/jpeg")
+
+
+def _final_url(url: str, answer: BaseHTTPResponse) -> str:
+    for step in answer.retries.history if answer.retries else ():
+        url = urljoin(url, step.redirect_location or "")
+    return url
 
 
 def _check_status(answer: BaseHTTPResponse) -> None:

@@ -116,9 +116,9 @@ class Storage:
             return bytes(answer.bytes())
 
     def read_parts(self, key: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return parts of an object, each by its start and length in bytes, cut at the end.
+        """Return parts of an object, each by its start and length in bytes; raises MissingObject.
 
-        Raises MissingObject, also for a part that starts behind the end.
+        A part must not start behind the object's end.
         """
         starts, lengths = [start for start, _ in parts], [length for _, length in parts]
         with _translated(key):

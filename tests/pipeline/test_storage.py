@@ -12,6 +12,7 @@ from pipeline.storage import (
     Forbidden,
     MissingObject,
     Storage,
+    TooLarge,
     open_storage,
 )
 
@@ -75,6 +76,32 @@ def test_a_file_is_written_as_its_content(storage: Storage, tmp_path: Path) -> N
     file.write_bytes(b"tile" * 1000)
     put(storage, "a/b.jpg", file)
     assert storage.read("a/b.jpg") == b"tile" * 1000
+
+
+def test_parts_of_an_object_are_returned(storage: Storage) -> None:
+    put(storage, "a", b"0123456789")
+    assert storage.read_parts("a", [(0, 3), (8, 2)]) == [b"012", b"89"]
+    assert storage.read_parts("a", [(4, 6)]) == [b"456789"]
+    assert storage.size("a") == 10
+    with pytest.raises(MissingObject):
+        storage.read_parts("b", [(0, 1)])
+    with pytest.raises(MissingObject):
+        storage.size("b")
+
+
+def test_an_object_beyond_a_limit_is_not_read(storage: Storage) -> None:
+    put(storage, "a", b"0123456789")
+    assert storage.read("a", 10) == b"0123456789"
+    with pytest.raises(TooLarge):
+        storage.read("a", 9)
+
+
+def test_the_objects_of_one_folder_are_listed_without_those_below(storage: Storage) -> None:
+    for key in ("a/b", "a/c/d", "e"):
+        put(storage, key)
+    assert [listed.key for listed in storage.objects_in("a")] == ["a/b"]
+    assert [listed.key for listed in storage.objects_in("")] == ["e"]
+    assert storage.objects_in("nowhere") == []
 
 
 def test_an_empty_object_is_kept(storage: Storage) -> None:

@@ -61,9 +61,9 @@ def report(console: Console, verified: Verified) -> ExitCode:
     errors = verified.findings.errors
     if errors:
         many = "One error" if errors == 1 else f"{errors:,} errors"
-        console.print(f"{many} found", style="bold red")
+        console.print(f"{many} found", style="bold red", highlight=False)
     else:
-        console.print("All is there and right", style="bold green")
+        console.print("All is there and right", style="bold green", highlight=False)
     line("collections", f"{verified.collections:,}")
     line("manifests", f"{verified.manifests:,}")
     line("images", f"{verified.images:,}")

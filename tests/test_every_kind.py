@@ -77,10 +77,10 @@ def locked_pdf() -> bytes:
     )
 
 
-def run(task: Path, source: Path, dest: Path) -> subprocess.CompletedProcess[str]:
-    arguments = [task, "--source", source, "--dest", dest, "--base-url", BASE_URL]
+def tilepool(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
     return subprocess.run(
-        [sys.executable, "-m", "console", "local", *map(str, arguments)],
+        [sys.executable, "-m", "console", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -99,7 +99,7 @@ def test_every_good_file_comes_out_right_and_every_bad_one_is_named(
     task = tmp_path / "task.json"
     task.write_bytes(task_body(options={"quality": 95, "pdfDpi": ONE_POINT_A_PIXEL}))
 
-    done = run(task, source, dest)
+    done = tilepool("local", task, "--source", source, "--dest", dest, "--base-url", BASE_URL)
     lines = done.stdout.splitlines()
     assert done.returncode == 3, done.stdout + done.stderr
     failures = [line for line in lines if line.startswith("  failed ")]
@@ -116,3 +116,6 @@ def test_every_good_file_comes_out_right_and_every_bad_one_is_named(
         body = canvases[0]["items"][0]["items"][0]["body"]
         published = pyvips.Image.new_from_file(str(Export(dest, BASE_URL).file(body["id"])))
         assert delta_e(published.numpy(), expected).mean() < JPEG_DELTA_E, item
+
+    verified = tilepool("verify", dest, "--sample", 500)
+    assert verified.returncode == 0, verified.stdout + verified.stderr

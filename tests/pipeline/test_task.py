@@ -420,6 +420,8 @@ def test_workers_at_the_ends_of_their_range_are_accepted(workers: int) -> None:
         ("tileSize", "tile_size", 256, 2048),
         ("quality", "quality", 1, 100),
         ("maxSize", "max_size", 2048, 65_500),
+        ("imageApi", "image_api", 2, 3),
+        ("pdfDpi", "pdf_dpi", 72, 1200),
     ],
 )
 def test_options_keep_to_their_ranges(name: str, attribute: str, least: int, most: int) -> None:
@@ -429,6 +431,28 @@ def test_options_keep_to_their_ranges(name: str, attribute: str, least: int, mos
     expected = f"options: {name}: expected a whole number from {least} to {most}"
     for wrong in (least - 1, most + 1, str(least), float(least), True, None):
         assert only_error_of(task_body(options={name: wrong})) == expected
+
+
+@pytest.mark.parametrize("widths", [[], [16, 2048], [400] * 16])
+def test_widths_of_thumbnails_are_accepted(widths: list[int]) -> None:
+    task = parse_task(task_body(options={"thumbnailWidths": widths}))
+    assert task.options.thumbnail_widths == tuple(widths)
+
+
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [
+        (300, "a list of at most 16 widths"),
+        ({"300": 1}, "a list of at most 16 widths"),
+        ([400] * 17, "a list of at most 16 widths"),
+        ([15], "a whole number from 16 to 2048"),
+        ([2049], "a whole number from 16 to 2048"),
+        (["300"], "a whole number from 16 to 2048"),
+    ],
+)
+def test_widths_of_thumbnails_keep_to_their_range(widths: object, expected: str) -> None:
+    error = only_error_of(task_body(options={"thumbnailWidths": widths}))
+    assert error == f"options: thumbnailWidths: expected {expected}"
 
 
 @pytest.mark.parametrize("options", [[], "x", 1, True])

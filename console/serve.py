@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from console.errors import ConsoleError, ExitCode
+from pipeline.csv_file import UTF_8
 from pipeline.layout import COLLECTION_FILE, INFO_FILE, MANIFEST_FILE
-from pipeline.storage import CSV_TYPE, INFO_TYPES, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE
+from pipeline.storage import INFO_TYPES, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE, csv_type
 
 HOST = "127.0.0.1"
 MAX_SHOWN = 20
@@ -23,7 +24,7 @@ CONTENT_TYPES = {
 
 SUFFIX_TYPES = {
     ".jpg": JPEG_TYPE,
-    ".csv": CSV_TYPE,
+    ".csv": csv_type(UTF_8),
     ".json": JSON_TYPE,
     ".html": "text/html; charset=utf-8",
 }

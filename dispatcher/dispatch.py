@@ -81,6 +81,7 @@ class Dispatcher:
             layout=task.layout,
             options=task.options,
             workers=_workers(task.workers or DEFAULT_WORKERS, expansion.pages),
+            defaults=task.defaults,
         )
         if not self.ledger.open_run(Run(run_id, upload, RunState.DISPATCHING, plan)):
             return

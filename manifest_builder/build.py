@@ -4,39 +4,33 @@ Idempotent: all is derived from the ledger, the CSV and what lies in the destina
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from iiif_prezi3 import Collection, Manifest, ManifestRef
-from natsort import natsorted
+from iiif_prezi3 import ManifestRef
 
-from manifest_builder.manifest import (
-    build_collection,
-    build_manifest,
-    parse_entry,
-    refer,
-    to_json,
-)
-from manifest_builder.metadata import Catalogue, read_catalogue
-from pipeline.errors import TransientError
+from manifest_builder.collection import refer
+from manifest_builder.collection_files import CollectionFiles
+from manifest_builder.description import Description, describe
+from manifest_builder.document import to_json
+from manifest_builder.manifest import build_manifest
+from manifest_builder.problems import Problem, echo, tell
+from manifest_builder.table import Catalogue, read_catalogue
 from pipeline.ledger import Ledger
 from pipeline.run import Page, PageState, Plan, RunState, Summary
 from pipeline.storage import (
-    CSV_TYPE,
     DOCUMENT_MAX_AGE_SECONDS,
     PRESENTATION_TYPE,
-    MissingObject,
     Storage,
+    csv_type,
     open_storage,
 )
 
 MAX_NAMED = 100
 """Names of one kind that a summary lists: the run's row has 400 KB at most."""
 MAX_NAME_CHARACTERS = 200
-MAX_READS = 16
-MAX_COLLECTION_ROUNDS = 10
+MAX_PROBLEM_CHARACTERS = 400
 
 log = structlog.get_logger()
 
@@ -73,87 +67,47 @@ class Publisher:
         """
         csv = self.source.read(self.plan.csv_key)
         catalogue = read_catalogue(csv)
-        withheld: list[str] = []
+        problems = list(catalogue.problems)
+        withheld: dict[str, None] = {}
         published: dict[str, ManifestRef] = {}
         for item, group in itertools.groupby(pages, key=lambda page: page.message.item):
             members = list(group)
+            description, mistakes = describe(catalogue.rows.get(item), len(members))
+            problems += mistakes
             if any(page.state is not PageState.DONE for page in members):
-                withheld.append(item)
+                withheld[item] = None
             else:
-                published[item] = self._write_manifest(members, catalogue)
-        problems = self._write_collection(published, withheld, catalogue)
+                published[item] = self._write_manifest(members, description)
+        collection = CollectionFiles(self.plan, self.dest)
+        unread = collection.publish(published, withheld, catalogue.rows)
         for item in withheld:
             # Its pages may be gone, so an earlier run's manifest must not stand.
             self.dest.delete(self.plan.layout.manifest(item))
-        csv_name = self.plan.csv_key.rpartition("/")[2]
-        self.dest.write(self.plan.layout.csv(csv_name), csv, CSV_TYPE, DOCUMENT_MAX_AGE_SECONDS)
-        return self._summary(pages, published, withheld, catalogue, problems)
+        key = self.plan.layout.csv(self.plan.csv_key.rpartition("/")[2])
+        self.dest.write(key, csv, csv_type(catalogue.charset), DOCUMENT_MAX_AGE_SECONDS)
+        problems += [
+            Problem(row.line, f"{echo(item)} has no images")
+            for item, row in catalogue.rows.items()
+            if item not in published and item not in withheld
+        ]
+        return self._summary(pages, published, withheld, catalogue, [*tell(problems), *unread])
 
-    def _write_manifest(self, pages: Sequence[Page], catalogue: Catalogue) -> ManifestRef:
+    def _write_manifest(self, pages: Sequence[Page], description: Description) -> ManifestRef:
         layout, item = self.plan.layout, pages[0].message.item
-        manifest = build_manifest(layout, self.plan.options, pages, catalogue.rows.get(item))
-        self._write(layout.manifest(item), manifest)
+        manifest = build_manifest(layout, self.plan.options, pages, description, self.plan.defaults)
+        self.dest.write(
+            layout.manifest(item), to_json(manifest), PRESENTATION_TYPE, DOCUMENT_MAX_AGE_SECONDS
+        )
         return refer(manifest)
-
-    def _write_collection(
-        self, published: Mapping[str, ManifestRef], withheld: Sequence[str], catalogue: Catalogue
-    ) -> list[str]:
-        """Write the collection of all manifests there are: this run's and those of earlier ones.
-
-        A run for the same collection may write a manifest at the same time; the last to look
-        sees both.
-        """
-        layout, problems = self.plan.layout, list[str]()
-        seen: set[str] | None = None
-        for _ in range(MAX_COLLECTION_ROUNDS):
-            items = (set(self.dest.folders(layout.prefix)) | published.keys()) - set(withheld)
-            if items == seen:
-                return problems
-            seen = items
-            earlier, problems = self._read_earlier(items - published.keys())
-            entries = {**published, **earlier}
-            ordered = natsorted(sorted(entries))
-            rank = {item: number for number, item in enumerate(catalogue.rows)}
-            ordered.sort(key=lambda item: rank.get(item, len(rank)))
-            collection = build_collection(
-                layout, self.plan.collection, [entries[item] for item in ordered]
-            )
-            self._write(layout.collection, collection)
-        raise TransientError("other runs keep adding to the collection")
-
-    def _read_earlier(self, items: set[str]) -> tuple[dict[str, ManifestRef], list[str]]:
-        """Return the entries of items that earlier runs published, and which cannot be read."""
-        entries: dict[str, ManifestRef] = {}
-        problems: list[str] = []
-        with ThreadPoolExecutor(MAX_READS) as readers:
-            for item, found in zip(items, readers.map(self._read_manifest, items), strict=True):
-                if isinstance(found, ManifestRef):
-                    entries[item] = found
-                elif found is not None:
-                    problems.append(f"{item!r}: its manifest cannot be read: {found}")
-        return entries, problems
-
-    def _read_manifest(self, item: str) -> ManifestRef | str | None:
-        try:
-            return parse_entry(self.dest.read(self.plan.layout.manifest(item)))
-        except MissingObject:
-            return None
-        except ValueError as error:
-            return str(error).partition("\n")[0]
-
-    def _write(self, key: str, document: Manifest | Collection) -> None:
-        self.dest.write(key, to_json(document), PRESENTATION_TYPE, DOCUMENT_MAX_AGE_SECONDS)
 
     def _summary(
         self,
         pages: Sequence[Page],
         published: Mapping[str, ManifestRef],
-        withheld: Sequence[str],
+        withheld: Collection[str],
         catalogue: Catalogue,
         problems: Sequence[str],
     ) -> Summary:
-        items = {*published, *withheld}
-        unused = [f"CSV row {row!r}: no images" for row in catalogue.rows if row not in items]
         tiled = [page.tiled for page in pages if page.tiled is not None]
         return Summary(
             collection_url=self.plan.layout.url(self.plan.layout.collection),
@@ -162,17 +116,14 @@ class Publisher:
             reused=sum(page.reused for page in tiled),
             tiles=sum(page.tiles for page in tiled),
             items=len(published),
-            withheld=_cut(withheld),
+            withheld=_cut(list(withheld)),
             without_row=_cut([item for item in published if item not in catalogue.rows]),
-            problems=_cut([*catalogue.problems, *problems, *unused]),
+            problems=_cut(problems, MAX_PROBLEM_CHARACTERS),
         )
 
 
-def _cut(names: Sequence[str]) -> tuple[str, ...]:
-    shown = [
-        name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}…"
-        for name in names[:MAX_NAMED]
-    ]
+def _cut(names: Sequence[str], most: int = MAX_NAME_CHARACTERS) -> tuple[str, ...]:
+    shown = [name if len(name) <= most else f"{name[:most]}…" for name in names[:MAX_NAMED]]
     if len(names) > MAX_NAMED:
         shown.append(f"… and {len(names) - MAX_NAMED} more")
     return tuple(shown)

@@ -1,5 +1,6 @@
 """Where every output lies in the destination bucket, and the URL it is published under. Pure."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -9,6 +10,11 @@ MANIFEST_FILE = "manifest.json"
 INFO_FILE = "info.json"
 RECEIPT_FILE = "tilepool.json"
 TILES_FOLDER = "tiles"
+SUBCOLLECTIONS_FOLDER = "collections"
+"""Holds the parts of a large collection, as `<number>.json`; an item's folder of that name holds
+its `manifest.json` beside them."""
+OWN_NAMES = frozenset([COLLECTION_FILE, TILES_FOLDER, SUBCOLLECTIONS_FOLDER])
+SUBCOLLECTION_FILE = re.compile(r"[1-9][0-9]*\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,20 @@ class Layout:
         """Return the key of the collection."""
         return join_key(self.prefix, COLLECTION_FILE)
 
+    def subcollection(self, number: int) -> str:
+        """Return the key of a part of a large collection; they are counted from 1."""
+        return join_key(self.subcollections_folder, f"{number}.json")
+
+    @property
+    def subcollections_folder(self) -> str:
+        """Return the folder that holds the parts of a large collection."""
+        return join_key(self.prefix, SUBCOLLECTIONS_FOLDER)
+
+    def is_subcollection(self, key: str) -> bool:
+        """Tell whether a key is one that a part of the collection has or once had."""
+        folder, _, name = key.rpartition("/")
+        return folder == self.subcollections_folder and bool(SUBCOLLECTION_FILE.fullmatch(name))
+
     def csv(self, name: str) -> str:
         """Return the key of the metadata CSV's copy."""
         return join_key(self.prefix, name)
@@ -74,6 +94,18 @@ class Layout:
     def canvas_url(self, item: str, page: int, part: int = 1) -> str:
         """Return the identifier of a page's canvas (an identifier, not a file)."""
         return self.url(join_key(self.prefix, item, "canvas", _number(page, part)))
+
+    def contents_url(self, item: str) -> str:
+        """Return the identifier of an item's table of contents."""
+        return self.url(join_key(self.prefix, item, "contents"))
+
+    def section_url(self, item: str, number: int) -> str:
+        """Return the identifier of an entry in an item's table of contents."""
+        return self.url(join_key(self.prefix, item, "contents", str(number)))
+
+    def provider_url(self, name: str) -> str:
+        """Return an identifier for a provider that has no address of its own."""
+        return f"{self.url(self.collection)}#{quote(nfc(name), safe='')}"
 
     def url(self, key: str) -> str:
         """Return the public URL of a key: percent-encoded UTF-8 NFC, slashes kept."""

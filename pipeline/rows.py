@@ -15,6 +15,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from pipeline.defaults import parse_defaults
 from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
@@ -153,7 +154,11 @@ def parse_counts(item: Mapping[str, Any]) -> Counts:
 
 
 def _parse_plan(values: Mapping[str, Any]) -> Plan:
-    nested = {"layout": Layout(**values["layout"]), "options": parse_options(values["options"])}
+    nested = {
+        "layout": Layout(**values["layout"]),
+        "options": parse_options(values["options"]),
+        "defaults": parse_defaults(values["defaults"]),
+    }
     return Plan(**{**values, **nested})
 
 

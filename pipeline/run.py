@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from zlib import crc32
 
+from pipeline.defaults import NO_DEFAULTS, Defaults
 from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
@@ -79,6 +80,7 @@ class Plan:
     layout: Layout
     options: Options
     workers: int
+    defaults: Defaults = NO_DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)

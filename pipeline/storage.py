@@ -33,7 +33,6 @@ INFO_TYPES = {
 """By the version of the Image API."""
 PRESENTATION_TYPE = 'application/ld+json;profile="http://iiif.io/api/presentation/3/context.json"'
 JPEG_TYPE = "image/jpeg"
-CSV_TYPE = "text/csv; charset=utf-8"
 JSON_TYPE = "application/json"
 
 LASTING_ERRNOS = (
@@ -188,6 +187,11 @@ class Storage:
         if isinstance(self._store, LocalStore):
             return None
         return {"Content-Type": content_type, "Cache-Control": f"public, max-age={max_age}"}
+
+
+def csv_type(charset: str) -> str:
+    """Return the Content-Type of a CSV in an encoding."""
+    return f"text/csv; charset={charset}"
 
 
 def open_storage(url: str) -> Storage:

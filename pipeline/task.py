@@ -3,15 +3,15 @@
 The format is that of the system this one succeeds, with `workers` and `options` added.
 """
 
-import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from pipeline.address import canonical_root, root_mistake
+from pipeline.checks import PRINTABLE, echo, kind_of, text_mistake, unknown_names
+from pipeline.defaults import DEFAULTS, NO_DEFAULTS, Defaults, read_defaults
 from pipeline.errors import BadTask
 from pipeline.geometry import (
     FULL_MAX_PX,
@@ -21,14 +21,11 @@ from pipeline.geometry import (
     TILE_SIZE_PX,
     Pyramid,
 )
-from pipeline.layout import COLLECTION_FILE, Layout, has_utf8_form, join_key, nfc
+from pipeline.layout import OWN_NAMES, Layout, join_key, nfc
 
 MAX_TASK_BYTES = 1_000_000
 MAX_WORKERS = 1_000
 """Their ids are kept in the run's row, which has 400 KB at most."""
-MAX_VALUE_BYTES = 1_024
-"""The longest key of S3; nothing else in a task is longer."""
-MAX_ECHO_CHARACTERS = 100
 JPEG_QUALITY = 85
 PDF_DPI = 300
 MAX_THUMBNAIL_WIDTHS = 16
@@ -37,11 +34,7 @@ MAX_THUMBNAIL_WIDTHS = 16
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 REGION_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
 # A name, name:revision or ARN of a Batch queue or definition.
-PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/-]{0,255}")
-HOST_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
-URL_PATH = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +78,7 @@ class Task:
     csv_name: str
     workers: int | None = None
     options: Options = Options()
+    defaults: Defaults = NO_DEFAULTS
 
     @property
     def csv_key(self) -> str:
@@ -120,38 +114,7 @@ def _name(value: str) -> str | None:
 
 
 def _csv_name(value: str) -> str | None:
-    return f"{value!r} is the collection's own name" if value == COLLECTION_FILE else _name(value)
-
-
-def _address(value: str) -> str | None:
-    expected = "expected an address that starts with http:// or https://"
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        return f"{expected}: {error}"
-    if parts.scheme not in DEFAULT_PORTS or "@" in parts.netloc or parts.query or parts.fragment:
-        return expected
-    if not _is_host(host) or not URL_PATH.fullmatch(parts.path) or port == 0 or value[-1] in "?#":
-        return f"{expected}, then a host and perhaps a path in ASCII"
-    if any(unquote(part) in (".", "..") for part in parts.path.split("/")):
-        return f"{expected}, without '.' or '..' in its path"
-    return None
-
-
-def _is_host(host: str) -> bool:
-    try:
-        # Other spellings of an IPv6 address would be rewritten by libraries.
-        return bool(HOST_NAME.fullmatch(host)) or str(ip_address(host)) == host
-    except ValueError:
-        return False
-
-
-def _canonical_address(value: str) -> str:
-    """Return an address as every library writes it: lower-case host, no default port."""
-    parts = urlsplit(value)
-    netloc = parts.netloc.lower().removesuffix(f":{DEFAULT_PORTS[parts.scheme]}")
-    return f"{parts.scheme}://{netloc}{parts.path}".rstrip("/")
+    return f"{value!r} is a name of the collection's own" if value in OWN_NAMES else _name(value)
 
 
 def _without_trailing_slashes(value: str) -> str:
@@ -184,7 +147,7 @@ _ENVIRONMENT = {
     "AWS_SRC_BUCKET": _Field("source_bucket", _BUCKET),
     "AWS_DEST_BUCKET": _Field("dest_bucket", _BUCKET),
     "DEST_PREFIX": _Field("dest_prefix", _key, _without_trailing_slashes),
-    "DEST_URL": _Field("dest_url", _address, _canonical_address),
+    "DEST_URL": _Field("dest_url", root_mistake, canonical_root),
     "CSV_PATH": _Field("csv_path", _key, _without_trailing_slashes),
     "CSV_NAME": _Field("csv_name", _csv_name),
 }
@@ -209,7 +172,7 @@ class _Reader:
     def read(self, body: bytes) -> Task:
         content = self._content(body)
         if content is not None:
-            self._unknown(content, _KNOWN, "")
+            self.errors += unknown_names(content, _KNOWN, "")
             for name, field in _TOP_LEVEL.items():
                 self._field(content, name, field, name)
             self._command(content.get("command", ""))
@@ -237,30 +200,14 @@ class _Reader:
             self.errors.append("task file: expected a JSON object, {…}")
         return None
 
-    def _unknown(self, given: Mapping[str, Any], known: Collection[str], where: str) -> None:
-        for name in given:
-            if name not in known:
-                close = {other.casefold(): other for other in known}
-                nearest = difflib.get_close_matches(name.casefold(), close, 1, 0.6)
-                hint = f"did you mean {close[nearest[0]]}?" if nearest else "not a known name"
-                self.errors.append(f"{where}{_echo(name)}: {hint}")
-
     def _field(self, given: Mapping[str, Any], name: str, field: _Field, where: str) -> None:
-        value = given.get(name)
+        value: Any = given.get(name)
         if name not in given:
             self.errors.append(f"{where}: missing")
-        elif not isinstance(value, str):
-            self.errors.append(f"{where}: expected text, not {_kind(value)}")
-        elif not value.strip():
-            self.errors.append(f"{where}: expected text, but it is empty")
-        elif not has_utf8_form(value):
-            self.errors.append(f"{where}: expected text that UTF-8 can hold")
-        elif len(value.encode()) > MAX_VALUE_BYTES:
-            self.errors.append(f"{where}: expected at most {MAX_VALUE_BYTES:,} bytes")
-        elif not PRINTABLE.fullmatch(value):
-            self.errors.append(f"{where}: expected text without control characters")
+        elif mistake := text_mistake(value):
+            self.errors.append(f"{where}: {mistake}")
         elif mistake := field.check(value):
-            self.errors.append(f"{where}: {mistake}, not {_echo(value)!r}")
+            self.errors.append(f"{where}: {mistake}, not {echo(value)!r}")
         else:
             self.values[field.attribute] = field.clean(value)
 
@@ -271,7 +218,7 @@ class _Reader:
 
     def _environment(self, entries: object) -> None:
         if not isinstance(entries, list):
-            problem = "missing" if entries is None else f"not {_kind(entries)}"
+            problem = "missing" if entries is None else f"not {kind_of(entries)}"
             self.errors.append(f"environment: expected a list of {{name, value}}, {problem}")
             return
         given: dict[str, Any] = {}
@@ -280,19 +227,20 @@ class _Reader:
             if not named or entry.keys() != {"name", "value"}:
                 self.errors.append(f"environment: entry {number}: expected {{name, value}}")
             elif entry["name"] in given:
-                name = _echo(entry["name"])
+                name = echo(entry["name"])
                 self.errors.append(f"environment: {name}: expected once, given twice")
             else:
                 given[entry["name"]] = entry["value"]
-        self._unknown(given, _ENVIRONMENT, "environment: ")
+        self.errors += unknown_names(given, _ENVIRONMENT, "environment: ")
         for name, field in _ENVIRONMENT.items():
             self._field(given, name, field, f"environment: {name}")
 
     def _options(self, given: object) -> None:
         if not isinstance(given, dict):
-            self.errors.append(f"options: expected an object, {{…}}, not {_kind(given)}")
+            self.errors.append(f"options: expected an object, {{…}}, not {kind_of(given)}")
             return
-        self._unknown(given, {*_OPTIONS, _THUMBNAIL_WIDTHS}, "options: ")
+        known = {*_OPTIONS, _THUMBNAIL_WIDTHS, *DEFAULTS}
+        self.errors += unknown_names(given, known, "options: ")
         values: dict[str, Any] = {
             attribute: self._whole(given[name], f"options: {name}", least, most)
             for name, (attribute, least, most) in _OPTIONS.items()
@@ -301,6 +249,7 @@ class _Reader:
         if _THUMBNAIL_WIDTHS in given:
             values["thumbnail_widths"] = self._widths(given[_THUMBNAIL_WIDTHS])
         self.values["options"] = Options(**values)
+        self.values["defaults"] = read_defaults(given, self.errors)
 
     def _widths(self, given: object) -> tuple[int, ...]:
         where = f"options: {_THUMBNAIL_WIDTHS}"
@@ -314,16 +263,3 @@ class _Reader:
             return value
         self.errors.append(f"{where}: expected a whole number from {least} to {most}")
         return least
-
-
-def _echo(text: str) -> str:
-    """Return text from a task so that a line and the ledger can hold it."""
-    safe = text if text.isprintable() else ascii(text)[1:-1]
-    return safe if len(safe) <= MAX_ECHO_CHARACTERS else f"{safe[:MAX_ECHO_CHARACTERS]}…"
-
-
-def _kind(value: object) -> str:
-    kinds = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
-    if value is None:
-        return "null"
-    return kinds.get(type(value), "a number")

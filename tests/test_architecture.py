@@ -36,8 +36,15 @@ ONLY_IMPORTERS = {
     "pypdfium2": {"worker/pdf.py"},
     "imagecodecs": {"worker/decoding.py"},
     "tifffile": {"worker/tiff.py", "worker/tiff_decoding.py"},
-    "iiif_prezi3": {"manifest_builder/manifest.py", "manifest_builder/build.py"},
-    "pandas": {"manifest_builder/metadata.py"},
+    "iiif_prezi3": {
+        "manifest_builder/build.py",
+        "manifest_builder/collection.py",
+        "manifest_builder/collection_files.py",
+        "manifest_builder/document.py",
+        "manifest_builder/manifest.py",
+    },
+    "nh3": {"manifest_builder/markup.py"},
+    "pandas": {"manifest_builder/table.py"},
     "obstore": {"pipeline/storage.py"},
     "pebble": {"worker/processes.py"},
 }

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from manifest_builder.metadata import read_catalogue
+from manifest_builder.table import read_catalogue
 from pipeline.task import _ENVIRONMENT, _KNOWN, _OPTIONS, _THUMBNAIL_WIDTHS, parse_task
 from tests.kinds.table import SUPPORTED
 

@@ -15,7 +15,7 @@ import pytest
 
 from console.errors import ConsoleError, ExitCode
 from console.serve import describe, make_server, serve_folder
-from pipeline.storage import CSV_TYPE, INFO_TYPES, JPEG_TYPE, PRESENTATION_TYPE
+from pipeline.storage import INFO_TYPES, JPEG_TYPE, PRESENTATION_TYPE, csv_type
 
 TIMEOUT_SECONDS = 10
 NAME = "Großes Archiv #1, 100%"
@@ -77,7 +77,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         ("/c/book/manifest.json", PRESENTATION_TYPE),
         ("/c/tiles/book-1/info.json", INFO_TYPES[3]),
         ("/c/tiles/book-1/full/max/0/default.jpg", JPEG_TYPE),
-        ("/c/letters.csv", CSV_TYPE),
+        ("/c/letters.csv", csv_type("utf-8")),
     ],
 )
 def test_files_have_the_content_types_that_s3_would_send(

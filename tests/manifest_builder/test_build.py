@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import pyvips
 
+from manifest_builder import collection
 from manifest_builder.build import MAX_NAMED, Publisher, finish_run
+from pipeline.defaults import Defaults, Provider
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.message import Message
@@ -283,6 +285,140 @@ def test_a_folder_in_a_manifests_place_breaks_nothing(plan: Plan, dest: Path) ->
     assert listed(plan) == manifest_urls(plan, "book")
 
 
+# Large collections
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection, "MAX_ENTRIES", 2)
+
+
+def listed_in_parts(plan: Plan) -> list[list[str]]:
+    """Return the ids of the manifests in each part of the collection, in order."""
+    root = read(plan, plan.layout.collection)
+    assert {entry["type"] for entry in root["items"]} == {"Collection"}
+    parts = []
+    for number, entry in enumerate(root["items"], 1):
+        part = read(plan, plan.layout.subcollection(number))
+        assert part["id"] == entry["id"]
+        parts.append([manifest["id"] for manifest in part["items"]])
+    return parts
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_collection_is_written_in_parts(plan: Plan) -> None:
+    finish(plan, pages_of(a=1, b=1, c=1, d=1, e=1))
+    urls = manifest_urls(plan, *"abcde")
+    assert listed_in_parts(plan) == [urls[:2], urls[2:4], urls[4:]]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_items_of_earlier_runs_find_their_place_among_the_parts(plan: Plan) -> None:
+    finish(plan, pages_of(b=1, d=1, e=1))
+    finish(plan, pages_of(a=1, c=1))
+    urls = manifest_urls(plan, *"abcde")
+    assert listed_in_parts(plan) == [urls[:2], urls[2:4], urls[4:]]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_parts_that_a_smaller_collection_has_not_are_removed(plan: Plan, dest: Path) -> None:
+    finish(plan, pages_of(a=1, b=1, c=1))
+    folder = dest / plan.layout.subcollections_folder
+    (folder / "notes.json").write_text("{}")
+    (folder / "deeper").mkdir()
+    (folder / "deeper/2.json").write_text("{}")
+    finish(plan, [failed(a_message(item="a"))])
+    assert listed(plan) == manifest_urls(plan, "b", "c")
+    assert set(files(folder)) == {"notes.json", "deeper/2.json"}
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_an_item_with_the_name_of_the_subcollections_folder_is_an_item(plan: Plan) -> None:
+    finish(plan, pages_of(a=1, collections=1, tiles=1))
+    finish(plan, pages_of(b=1))
+    urls = manifest_urls(plan, "a", "b", "collections", "tiles")
+    assert listed_in_parts(plan) == [urls[:2], urls[2:]]
+    assert has_manifest(plan, "collections")
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_the_subcollections_folder_is_no_item(plan: Plan) -> None:
+    finish(plan, pages_of(a=1, b=1, c=1))
+    summary = finish(plan, pages_of(c=1))
+    assert summary.problems == ("CSV line 2: 'book' has no images",)
+    assert [url for part in listed_in_parts(plan) for url in part] == manifest_urls(
+        plan, "a", "b", "c"
+    )
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_parts_that_another_run_writes_meanwhile_are_not_lost(plan: Plan) -> None:
+    other = Publisher(plan, open_storage(plan.source_store), open_storage(plan.dest_store))
+    publisher = Publisher(
+        plan,
+        open_storage(plan.source_store),
+        _Interrupted(plan, lambda: other.publish(pages_of(late=1, later=1))),
+    )
+    publisher.publish(pages_of(a=1, b=1))
+    urls = manifest_urls(plan, "a", "b", "late", "later")
+    assert listed_in_parts(plan) == [urls[:2], urls[2:]]
+
+
+# What rows and the run's defaults say
+
+
+def test_bad_values_are_told_with_their_lines_and_cost_nothing_else(plan: Plan) -> None:
+    write_csv(
+        plan,
+        b"identifier,title,rights,navDate\n"
+        b"book,The book,Ask us,1911\n"
+        b"map,The map,Ask us,soon\n"
+        b"map,Again,,\n"
+        b"gone,,,\n",
+    )
+    summary = finish(plan, pages_of(book=1, map=1))
+    assert [problem.partition(": ")[0] for problem in summary.problems] == [
+        "CSV lines 2, 3",
+        "CSV line 3",
+        "CSV line 4",
+        "CSV line 5",
+    ]
+    assert "rights: expected a licence" in summary.problems[0]
+    assert "navDate: expected a date" in summary.problems[1]
+    assert read(plan, plan.layout.manifest("book"))["navDate"] == "1911-01-01T00:00:00Z"
+    assert read(plan, plan.layout.manifest("map"))["label"] == {"none": ["The map"]}
+
+
+def test_bad_values_of_a_withheld_item_are_told_as_well(plan: Plan) -> None:
+    write_csv(plan, b"identifier,navDate\nbook,soon\n")
+    summary = finish(plan, [failed(a_message())])
+    assert len(summary.problems) == 1
+    assert "'soon'" in summary.problems[0]
+
+
+def test_the_runs_defaults_are_in_every_manifest_whose_row_says_nothing_else(plan: Plan) -> None:
+    rights = "http://rightsstatements.org/vocab/InC/1.0/"
+    plan = replace(plan, defaults=Defaults(rights, Provider("The Library")))
+    write_csv(plan, b"identifier,rights\nbook,CC0\nmap,\n")
+    finish(plan, pages_of(book=1, map=1, stray=1))
+    found = {
+        item: read(plan, plan.layout.manifest(item))["rights"] for item in ("book", "map", "stray")
+    }
+    assert found == {
+        "book": "http://creativecommons.org/publicdomain/zero/1.0/",
+        "map": rights,
+        "stray": rights,
+    }
+
+
+def test_a_csv_in_another_encoding_describes_items_and_is_named(plan: Plan) -> None:
+    write_csv(plan, "identifier;title\r\nbook;Bücher, neu\r\n".encode("cp1252"))
+    summary = finish(plan, pages_of(book=1))
+    assert read(plan, plan.layout.manifest("book"))["label"] == {"none": ["Bücher, neu"]}
+    assert len(summary.problems) == 1
+    assert "Windows-1252" in summary.problems[0]
+
+
 # How a run ends
 
 
@@ -353,10 +489,14 @@ def test_as_many_names_as_are_shown_are_not_cut(plan: Plan) -> None:
 
 
 def test_a_summary_fits_a_row_of_the_table_whatever_the_csv_holds(plan: Plan) -> None:
-    rows = "".join(f"{number}{'x' * 10_000}\n" for number in range(MAX_NAMED))
-    write_csv(plan, f"identifier\n{rows}".encode())
+    wide = "\U0001f600"
+    rows = "".join(f"{wide}{number}{wide * 10_000},{wide * 99}\n" for number in range(MAX_NAMED))
+    write_csv(plan, f"identifier,{wide * 500},navDate\n{rows}".encode())
     summary = finish(plan, pages_of(book=1))
-    assert len(json.dumps(encode(summary_values(summary)))) < MAX_ROW_BYTES
+    assert len(summary.problems) == MAX_NAMED
+    assert len(json.dumps(encode(summary_values(summary)), ensure_ascii=False).encode()) < (
+        MAX_ROW_BYTES
+    )
 
 
 # What others do meanwhile

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from iiif_prezi3 import Manifest
+from iiif_prezi3 import Collection, Manifest, ManifestRef
 
-from manifest_builder.manifest import (
-    build_collection,
-    build_manifest,
-    parse_entry,
-    refer,
-    to_json,
-)
-from manifest_builder.metadata import Row
+from manifest_builder.collection import build_collections, parse_entry, refer
+from manifest_builder.description import COLUMN_NAMES, UNDESCRIBED, Description, describe
+from manifest_builder.document import to_json
+from manifest_builder.manifest import build_manifest
+from manifest_builder.sections import Section
+from manifest_builder.table import Cell, Row
+from pipeline.csv_file import column_name
+from pipeline.defaults import NO_DEFAULTS, Defaults, Provider, RequiredStatement
 from pipeline.errors import BadTask
 from pipeline.geometry import Pyramid
 from pipeline.layout import Layout
@@ -79,11 +79,21 @@ def a_page(number: int = 1, item: str = "book", size: tuple[int, int] = (600, 40
 
 
 def built(
-    *pages: Page, row: Row | None = None, layout: Layout = LAYOUT, options: Options = OPTIONS
+    *pages: Page,
+    row: Description = UNDESCRIBED,
+    layout: Layout = LAYOUT,
+    options: Options = OPTIONS,
+    defaults: Defaults = NO_DEFAULTS,
 ) -> dict[str, Any]:
-    manifest = build_manifest(layout, options, pages or [a_page()], row)
+    manifest = build_manifest(layout, options, pages or [a_page()], row, defaults)
     document: dict[str, Any] = json.loads(to_json(manifest))
     return document
+
+
+def whole(name: str, entries: list[ManifestRef]) -> Collection:
+    """Return the collection of a few manifests."""
+    (collection,) = build_collections(LAYOUT, name, entries).values()
+    return collection
 
 
 def walk(node: Any) -> Iterator[dict[str, Any]]:
@@ -135,16 +145,20 @@ def test_without_a_row_the_item_is_the_label() -> None:
 
 
 def test_a_row_without_a_title_leaves_the_item_as_the_label() -> None:
-    assert built(row=Row("", "", ()))["label"] == {"none": ["book"]}
+    assert built(row=Description())["label"] == {"none": ["book"]}
 
 
 def test_a_row_gives_label_summary_and_metadata_in_its_order() -> None:
-    document = built(row=Row("Notebook", "Notes\non <trees>", (("date", "1911"), ("by", "A. F."))))
+    document = built(
+        row=Description(
+            ("Notebook",), ("Notes\non <trees>",), (("date", ("1911",)), ("by", ("A. F.", "B")))
+        )
+    )
     assert document["label"] == {"none": ["Notebook"]}
     assert document["summary"] == {"none": ["Notes\non <trees>"]}
     assert document["metadata"] == [
         {"label": {"none": ["date"]}, "value": {"none": ["1911"]}},
-        {"label": {"none": ["by"]}, "value": {"none": ["A. F."]}},
+        {"label": {"none": ["by"]}, "value": {"none": ["A. F.", "B"]}},
     ]
 
 
@@ -260,17 +274,17 @@ def test_an_address_that_libraries_would_rewrite_is_refused(address: str) -> Non
 
 @pytest.mark.parametrize("item", ITEMS)
 def test_a_collections_entry_has_the_manifests_id(item: str) -> None:
-    manifest = build_manifest(LAYOUT, OPTIONS, [a_page(item=item)], None)
-    (entry,) = json.loads(to_json(build_collection(LAYOUT, "All", [refer(manifest)])))["items"]
+    manifest = build_manifest(LAYOUT, OPTIONS, [a_page(item=item)])
+    (entry,) = json.loads(to_json(whole("All", [refer(manifest)])))["items"]
     assert entry["id"] == LAYOUT.url(LAYOUT.manifest(item))
 
 
 def test_the_collection_lists_entries_in_the_order_given_with_label_and_thumbnail() -> None:
     manifests = [
-        build_manifest(LAYOUT, OPTIONS, [a_page(item=item)], Row(title, "", ()))
+        build_manifest(LAYOUT, OPTIONS, [a_page(item=item)], Description((title,)))
         for item, title in [("b", "Second"), ("a", "First")]
     ]
-    document = json.loads(to_json(build_collection(LAYOUT, "Letters", map(refer, manifests))))
+    document = json.loads(to_json(whole("Letters", list(map(refer, manifests)))))
     assert document["type"] == "Collection"
     assert document["id"] == "https://images.example.org/iiif/Letters/collection.json"
     assert document["label"] == {"none": ["Letters"]}
@@ -285,32 +299,15 @@ def test_the_collection_lists_entries_in_the_order_given_with_label_and_thumbnai
 
 
 def test_an_empty_collection_still_has_a_list() -> None:
-    assert json.loads(to_json(build_collection(LAYOUT, "Letters", [])))["items"] == []
-
-
-@given(
-    st.text(min_size=1),
-    st.text(min_size=1),
-    st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), max_size=3),
-)
-def test_any_text_of_a_row_arrives_under_a_valid_language(
-    title: str, description: str, metadata: list[tuple[str, str]]
-) -> None:
-    document = built(row=Row(title, description, tuple(metadata)))
-    assert document["label"] == {"none": [title]}
-    assert document["summary"] == {"none": [description]}
-    assert [
-        (entry["label"]["none"][0], entry["value"]["none"][0])
-        for entry in document.get("metadata", [])
-    ] == metadata
-    for node in walk(document):
-        for name in LANGUAGE_MAPS & node.keys():
-            assert all(LANGUAGE_KEY.fullmatch(language) for language in node[name])
+    assert json.loads(to_json(whole("Letters", [])))["items"] == []
 
 
 def test_a_manifest_survives_being_published_and_read_again() -> None:
     manifest = build_manifest(
-        LAYOUT, OPTIONS, [a_page(1), a_page(2)], Row("Title", "Text", (("a", "b"),))
+        LAYOUT,
+        OPTIONS,
+        [a_page(1), a_page(2)],
+        Description(("Title",), nav_date="1911-01-01T00:00:00Z"),
     )
     assert parse_entry(to_json(manifest)).json() == refer(manifest).json()
 
@@ -363,7 +360,7 @@ def calls_of(pages: list[Page]) -> int:
 
     sys.setprofile(count)
     try:
-        document = to_json(build_manifest(LAYOUT, OPTIONS, pages, None))
+        document = to_json(build_manifest(LAYOUT, OPTIONS, pages))
     finally:
         sys.setprofile(None)
     assert document.count(b'"Canvas"') == len(pages)
@@ -374,7 +371,7 @@ def calls_of(pages: list[Page]) -> int:
     "text", ["1911-01-02", "1911-01-02T00:00:00Z", "2024-02-30", "1e5", "null"]
 )
 def test_texts_that_look_like_something_else_stay_as_they_are(text: str) -> None:
-    document = built(row=Row(text, text, (("date", text),)))
+    document = built(row=Description((text,), (text,), (("date", (text,)),)))
     assert document["label"] == document["summary"] == {"none": [text]}
     assert document["metadata"][0]["value"] == {"none": [text]}
 
@@ -386,7 +383,224 @@ def test_the_work_grows_no_faster_than_the_pages() -> None:
 
 
 def test_four_thousand_canvases_fit_one_manifest(tmp_path: Path) -> None:
-    manifest = build_manifest(LAYOUT, OPTIONS, [a_page(n) for n in range(1, 4001)], None)
+    manifest = build_manifest(LAYOUT, OPTIONS, [a_page(n) for n in range(1, 4001)])
     assert isinstance(manifest, Manifest)
     canvases = json.loads(to_json(manifest))["items"]
     assert len({canvas["id"] for canvas in canvases}) == 4000
+
+
+# What a row and the run's defaults add
+
+FULL = Description(
+    title=("Ein <i>Buch</i>", "A book"),
+    summary=("H<sub>2</sub>O", "a < b"),
+    metadata=(("creator", ("A. F.", "<b>B</b>")), ("<b>x</b>", ("<script>y</script>",))),
+    language="de",
+    rights="http://rightsstatements.org/vocab/InC/1.0/",
+    required_statement=("Courtesy of <b>us</b>",),
+    providers=(Provider("Bücherei & Co", logo="https://a.example/l.PNG?x"),),
+    homepages=("https://a.example/book",),
+    nav_date="1911-05-03T00:00:00Z",
+    viewing_direction="right-to-left",
+    behaviors=("paged", "no-repeat"),
+    thumbnail_page=2,
+    page_labels=("Deckel", "", "1r"),
+    sections=(Section("Anfang", (1,)), Section("Briefe", (2, 3))),
+)
+
+
+def full(row: Description = FULL, **fields: Any) -> dict[str, Any]:
+    return built(*(a_page(number) for number in (1, 2, 3)), row=row, **fields)
+
+
+def test_texts_stand_under_the_rows_language_with_the_html_that_is_allowed() -> None:
+    document = full()
+    assert document["label"] == {"de": ["Ein Buch", "A book"]}
+    assert document["summary"] == {"de": ["<span>H<sub>2</sub>O</span>", "a < b"]}
+    assert document["metadata"] == [
+        {"label": {"none": ["creator"]}, "value": {"de": ["A. F.", "<b>B</b>"]}}
+    ]
+    assert document["requiredStatement"] == {
+        "label": {"none": ["Attribution"]},
+        "value": {"de": ["<span>Courtesy of <b>us</b></span>"]},
+    }
+
+
+def test_values_of_the_specification_stand_under_its_names() -> None:
+    document = full()
+    assert document["rights"] == "http://rightsstatements.org/vocab/InC/1.0/"
+    assert document["navDate"] == "1911-05-03T00:00:00Z"
+    assert document["viewingDirection"] == "right-to-left"
+    assert document["behavior"] == ["paged", "no-repeat"]
+    assert document["homepage"] == [
+        {
+            "id": "https://a.example/book",
+            "type": "Text",
+            "label": document["label"],
+            "format": "text/html",
+        }
+    ]
+
+
+def test_a_provider_is_an_agent_with_an_id() -> None:
+    url = "https://images.example.org/iiif/Letters/collection.json"
+    assert full()["provider"] == [
+        {
+            "id": f"{url}#B%C3%BCcherei%20%26%20Co",
+            "type": "Agent",
+            "label": {"de": ["Bücherei & Co"]},
+            "logo": [{"id": "https://a.example/l.PNG?x", "type": "Image", "format": "image/png"}],
+        }
+    ]
+
+
+def test_labels_thumbnail_and_contents_count_the_canvases() -> None:
+    pages = [a_page(number, size=(600, 400 + number)) for number in (4, 7, 9)]
+    document = built(*pages, row=FULL)
+    canvases = document["items"]
+    assert [canvas["label"] for canvas in canvases] == [
+        {"de": ["Deckel"]},
+        {"none": ["2"]},
+        {"de": ["1r"]},
+    ]
+    assert document["thumbnail"] == canvases[1]["thumbnail"] != canvases[0]["thumbnail"]
+    (contents,) = document["structures"]
+    assert [
+        (entry["label"]["de"], [canvas["id"] for canvas in entry["items"]])
+        for entry in contents["items"]
+    ] == [
+        (["Anfang"], [canvases[0]["id"]]),
+        (["Briefe"], [canvases[1]["id"], canvases[2]["id"]]),
+    ]
+    ranges = [contents, *contents["items"]]
+    assert [entry["type"] for entry in ranges] == ["Range"] * 3
+    assert len({entry["id"] for entry in ranges} | {canvas["id"] for canvas in canvases}) == 6
+
+
+DEFAULTS = Defaults(
+    "http://creativecommons.org/publicdomain/zero/1.0/",
+    Provider("The Library", "https://l.example/", "https://l.example/l.svg", "https://l.example/1"),
+    RequiredStatement("Courtesy of the library", "Credit"),
+)
+
+
+def test_what_a_row_does_not_say_the_run_says() -> None:
+    document = built(defaults=DEFAULTS)
+    assert document["rights"] == DEFAULTS.rights
+    assert document["requiredStatement"] == {
+        "label": {"none": ["Credit"]},
+        "value": {"none": ["Courtesy of the library"]},
+    }
+    name = {"none": ["The Library"]}
+    assert document["provider"] == [
+        {
+            "id": "https://l.example/1",
+            "type": "Agent",
+            "label": name,
+            "homepage": [
+                {"id": "https://l.example/", "type": "Text", "label": name, "format": "text/html"}
+            ],
+            "logo": [{"id": "https://l.example/l.svg", "type": "Image", "format": "image/svg+xml"}],
+        }
+    ]
+
+
+def test_what_a_row_says_goes_before_the_runs() -> None:
+    document = full(defaults=DEFAULTS)
+    assert document["rights"] == FULL.rights
+    assert [agent["label"] for agent in document["provider"]] == [{"de": ["Bücherei & Co"]}]
+    assert "The Library" not in str(document)
+    assert document["requiredStatement"]["label"] == {"none": ["Credit"]}
+    assert document["requiredStatement"]["value"] == {"de": ["<span>Courtesy of <b>us</b></span>"]}
+
+
+def test_rights_that_a_row_states_without_a_uri_are_not_the_runs() -> None:
+    assert "rights" not in built(row=Description(rights=""), defaults=DEFAULTS)
+
+
+def test_a_row_may_name_the_runs_provider_without_its_details() -> None:
+    document = built(row=Description(providers=(Provider("the library"),)), defaults=DEFAULTS)
+    assert document["provider"][0]["id"] == "https://l.example/1"
+    assert document["provider"][0]["logo"][0]["id"] == "https://l.example/l.svg"
+
+
+@pytest.mark.parametrize("image_api", [2, 3])
+@given(width=st.integers(1, 20_000), height=st.integers(1, 20_000))
+def test_bodies_and_thumbnails_name_files_of_either_image_api(
+    image_api: int, width: int, height: int
+) -> None:
+    options = Options(image_api=image_api)
+    pyramid = options.pyramid(width, height)
+    page = done(a_message(), width=width, height=height, sizes=pyramid.sizes)
+    document = built(page, options=options)
+    service = LAYOUT.url(LAYOUT.service("book", 1))
+    images = [node for node in walk(document) if node.get("type") == "Image"]
+    assert len(images) == 3
+    for image in images:
+        assert image["id"].removeprefix(f"{service}/") in pyramid.paths
+        (embedded,) = image["service"]
+        names = ("id", "type") if image_api == 3 else ("@id", "@type")
+        assert [embedded[name] for name in names] == [service, f"ImageService{image_api}"]
+        assert [(size["width"], size["height"]) for size in embedded["sizes"]] == list(
+            pyramid.sizes
+        )
+
+
+# What the specification requires of any manifest
+
+REQUIRED = {
+    "Manifest": {"id", "label", "items"},
+    "Canvas": {"id", "width", "height", "items"},
+    "AnnotationPage": {"id", "items"},
+    "Annotation": {"id", "motivation", "target", "body"},
+    "Image": {"id"},
+    "ImageService3": {"id", "profile"},
+    "Agent": {"id", "label"},
+    "Text": {"id", "label"},
+    "Range": {"id", "items"},
+    "Collection": {"id"},
+}
+
+
+def assert_holds_what_is_required(document: dict[str, Any]) -> None:
+    """Assert what https://iiif.io/api/presentation/3.0/ says that a manifest must have and be."""
+    Manifest.model_validate_json(json.dumps(document))
+    canvases = {canvas["id"] for canvas in document["items"]}
+    assert len(canvases) == len(document["items"])
+    for node in walk(document):
+        kind = node.get("type")
+        if kind is not None and node.keys() != {"id", "type"}:
+            assert node.keys() >= REQUIRED[kind], kind
+        for name in LANGUAGE_MAPS & node.keys():
+            assert node[name]
+            assert all(LANGUAGE_KEY.fullmatch(language) for language in node[name])
+            assert all(text for texts in node[name].values() for text in texts)
+            assert all(node[name].values())
+    for entry in walk(document.get("structures", [])):
+        assert entry.get("type") != "Range" or entry["items"]
+        assert entry.get("type") != "Canvas" or entry["id"] in canvases
+    assert all(document.values())
+
+
+HOSTILE = [
+    *("||", "<b>", "</p>", "<script>", "<trees>", "javascript:x", "https://", "a.example", ": "),
+    *("2-3", "en", "paged", "\x00", "\u202e", "é", "CC BY 4.0", "1911", " ", "'", '"', "&", "1"),
+]
+CELLS = st.tuples(
+    st.sampled_from([*COLUMN_NAMES, "creator", "<b>", "\x00"]),
+    st.lists(st.sampled_from(HOSTILE), min_size=1).map("".join) | st.text(min_size=1),
+)
+
+
+@given(st.lists(CELLS, max_size=12), st.integers(1, 3))
+def test_no_row_breaks_its_item(cells: list[tuple[str, str]], count: int) -> None:
+    row = Row(2, tuple(Cell(column_name(label), label, text) for label, text in cells))
+    description, _ = describe(row, count)
+    pages = [a_page(number) for number in range(1, count + 1)]
+    for defaults in (NO_DEFAULTS, DEFAULTS):
+        assert_holds_what_is_required(built(*pages, row=description, defaults=defaults))
+
+
+@pytest.mark.parametrize("row", [UNDESCRIBED, FULL])
+def test_a_manifest_holds_what_is_required(row: Description) -> None:
+    assert_holds_what_is_required(full(row, defaults=DEFAULTS))

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline import rows
+from pipeline.defaults import Defaults, Provider, RequiredStatement
 from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
@@ -46,6 +47,12 @@ plans = st.builds(
     layout=st.builds(Layout),
     options=st.builds(Options, whole, whole, whole),
     workers=whole,
+    defaults=st.builds(
+        Defaults,
+        st.none() | st.text(),
+        st.none() | st.builds(Provider, st.text(), st.none() | st.text()),
+        st.none() | st.builds(RequiredStatement, st.text(), st.text()),
+    ),
 )
 summaries = st.builds(
     Summary,

@@ -87,12 +87,14 @@ class _RowReader:
     def __init__(self, count: int) -> None:
         self._count = count
         self._seen: dict[str, Cell] = {}
-        self._metadata: list[tuple[str, tuple[str, ...]]] = []
+        self._places: dict[Cell, int] = {}
+        self._metadata: list[tuple[int, str, tuple[str, ...]]] = []
         self.problems: list[str] = []
 
     def take(self, cell: Cell) -> None:
         """Keep a cell for its meaning; one of no meaning of its own is metadata."""
         meaning = ALIASES.get(cell.column, cell.column)
+        self._places[cell] = len(self._places)
         if meaning not in COLUMNS or meaning in self._seen:
             if meaning in COLUMNS:
                 self._tell(cell, "a second column of this meaning; shown in the metadata")
@@ -121,7 +123,8 @@ class _RowReader:
             thumbnail_page=self._thumbnail_page(),
             page_labels=self._page_labels(),
             sections=self._sections(),
-            metadata=tuple(self._metadata),  # last: the others add to it
+            # The last, as the others add to it; it has the order of the columns.
+            metadata=tuple((label, values) for _, label, values in sorted(self._metadata)),
         )
 
     def _values(self, meaning: str) -> tuple[str, ...]:
@@ -130,7 +133,7 @@ class _RowReader:
 
     def _show(self, cell: Cell, text: str | None = None) -> None:
         if values := split(cell.text if text is None else text):
-            self._metadata.append((cell.label, values))
+            self._metadata.append((self._places[cell], cell.label, values))
 
     def _tell(self, cell: Cell, text: str) -> None:
         self.problems.append(f"{cell.label[:MAX_LABEL_CHARACTERS]}: {text}")
@@ -236,7 +239,7 @@ class _RowReader:
             return ()
         labels = [part.strip() for part in cell.text.split(SEPARATOR)]
         if len(labels) != self._count:
-            told = f"expected {self._count} labels, one for each page, not {len(labels)}; left out"
+            told = f"expected as many labels as pages, {self._count}, not {len(labels)}; left out"
             self._tell(cell, told)
             return ()
         return tuple(labels)

@@ -10,7 +10,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from manifest_builder.description import COLUMN_NAMES, describe
 from manifest_builder.table import read_catalogue
+from pipeline.csv_file import IDENTIFIER
+from pipeline.defaults import DEFAULTS
 from pipeline.task import _ENVIRONMENT, _KNOWN, _OPTIONS, _THUMBNAIL_WIDTHS, parse_task
 from tests.kinds.table import SUPPORTED
 
@@ -96,9 +99,17 @@ def test_the_example_is_a_good_task_with_a_good_csv() -> None:
     catalogue = read_catalogue((ROOT / "examples" / task.csv_name).read_bytes())
     assert list(catalogue.rows) == ["Letter_001", "Letter_002"]
     assert catalogue.problems == ()
+    for count, row in ((2, "Letter_001"), (1, "Letter_002")):
+        assert describe(catalogue.rows[row], count)[1] == ()
+
+
+def test_every_column_of_the_csv_is_documented() -> None:
+    page = (ROOT / "docs/task-file.md").read_text("utf-8")
+    for name in (IDENTIFIER, *COLUMN_NAMES):
+        assert f"`{name}`" in page, name
 
 
 def test_every_field_and_option_of_a_task_is_documented() -> None:
     page = (ROOT / "docs/task-file.md").read_text("utf-8")
-    for name in (*_ENVIRONMENT, *_OPTIONS, _THUMBNAIL_WIDTHS, *_KNOWN):
+    for name in (*_ENVIRONMENT, *_OPTIONS, _THUMBNAIL_WIDTHS, *_KNOWN, *DEFAULTS):
         assert f"`{name}`" in page, name

@@ -241,7 +241,7 @@ def test_both_buckets_that_do_not_exist_are_told(scene: Scene) -> None:
     [
         (b"id,title\na,b\n", "expected an 'identifier' column; its first line is: id, title"),
         (b"", "expected an 'identifier' column; its first line is: an empty line"),
-        ("identifier,tïtle\n".encode("cp1252"), "expected UTF-8 text"),
+        (b"identifier,t\x81tle\n", "expected UTF-8 text"),
     ],
 )
 def test_a_csv_that_cannot_describe_items_is_told(

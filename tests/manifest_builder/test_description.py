@@ -80,8 +80,14 @@ def test_a_column_becomes_what_its_name_says(
 
 
 def test_metadata_keeps_the_order_of_the_columns() -> None:
-    description = described(("b", "1"), ("title", "T"), ("date", "May 1911"), ("a", "2"))
-    assert description.metadata == (("b", ("1",)), ("date", ("May 1911",)), ("a", ("2",)))
+    cells = [("b", "1"), ("title", "T"), ("rights", "Ask."), ("date", "May 1911"), ("a", "2")]
+    description, _ = describe(row(*cells), 4)
+    assert description.metadata == (
+        ("b", ("1",)),
+        ("rights", ("Ask.",)),
+        ("date", ("May 1911",)),
+        ("a", ("2",)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,7 @@ def test_required_statement_and_attribution_are_both_required() -> None:
         ("thumbnail_page", "5", "a page from 1 to 4, not '5'"),
         ("thumbnail_page", "0", "a page from 1 to 4"),
         ("thumbnail_page", "first", "a page from 1 to 4"),
-        ("page_labels", "a||b||c", "expected 4 labels, one for each page, not 3"),
+        ("page_labels", "a||b||c", "expected as many labels as pages, 4, not 3"),
         ("page_labels", "a||b||c||d||e", "not 5"),
         ("ranges", "A: 3-5", "'A: 3-5' points beyond the item's 4 pages"),
         ("ranges", "A", "is not of the form 'Letters: 2-5'"),

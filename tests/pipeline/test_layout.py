@@ -121,3 +121,36 @@ def test_joining_in_steps_is_joining_at_once(parts: list[str]) -> None:
     for part in parts:
         joined = join_key(joined, part)
     assert joined == join_key(*parts) == "/".join(parts)
+
+
+@given(names, st.integers(1, 10**6))
+@example("collections", 1)
+@example("collection.json", 1)
+def test_no_item_has_a_file_where_a_part_of_the_collection_lies(item: str, number: int) -> None:
+    key = LETTERS.subcollection(number)
+    assert key != LETTERS.manifest(item)
+    assert key != LETTERS.collection
+    assert LETTERS.is_subcollection(key)
+    assert not LETTERS.is_subcollection(LETTERS.manifest(item))
+
+
+@pytest.mark.parametrize(
+    "key", ["collections/0.json", "collections/1.txt", "collections/a/1.json", "1.json"]
+)
+def test_other_files_are_no_parts_of_the_collection(key: str) -> None:
+    assert not LETTERS.is_subcollection(f"{LETTERS.prefix}/{key}")
+
+
+@given(names, names)
+def test_providers_without_an_address_have_ids_of_their_own(one: str, other: str) -> None:
+    same = nfc(one) == nfc(other)
+    assert (LETTERS.provider_url(one) == LETTERS.provider_url(other)) == same
+
+
+def test_the_table_of_contents_is_no_canvas() -> None:
+    urls = [
+        LETTERS.contents_url("book"),
+        LETTERS.section_url("book", 1),
+        LETTERS.section_url("book", 2),
+    ]
+    assert len({*urls, LETTERS.canvas_url("book", 1), LETTERS.canvas_url("book", 2)}) == 5

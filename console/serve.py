@@ -12,7 +12,13 @@ from urllib.parse import quote
 
 from console.errors import ConsoleError, ExitCode
 from pipeline.csv_file import UTF_8
-from pipeline.layout import COLLECTION_FILE, INFO_FILE, MANIFEST_FILE
+from pipeline.layout import (
+    COLLECTION_FILE,
+    INFO_FILE,
+    MANIFEST_FILE,
+    SUBCOLLECTION_FILE,
+    SUBCOLLECTIONS_FOLDER,
+)
 from pipeline.storage import INFO_TYPES, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE, csv_type
 
 HOST = "127.0.0.1"
@@ -121,6 +127,8 @@ class _Handler(SimpleHTTPRequestHandler):
         file = Path(str(path))
         if file.name == INFO_FILE and file.is_file():
             return INFO_TYPES[2 if IMAGE_API_2 in file.read_bytes() else 3]
+        if file.parent.name == SUBCOLLECTIONS_FOLDER and SUBCOLLECTION_FILE.fullmatch(file.name):
+            return PRESENTATION_TYPE
         return CONTENT_TYPES.get(file.name) or SUFFIX_TYPES.get(file.suffix) or UNKNOWN_TYPE
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

@@ -72,12 +72,14 @@ class Publisher:
         published: dict[str, ManifestRef] = {}
         for item, group in itertools.groupby(pages, key=lambda page: page.message.item):
             members = list(group)
+            if any(page.state is not PageState.DONE for page in members):
+                # How many pages a file has that cannot be read is not known, so neither is whether
+                # the row fits them.
+                withheld[item] = None
+                continue
             description, mistakes = describe(catalogue.rows.get(item), len(members))
             problems += mistakes
-            if any(page.state is not PageState.DONE for page in members):
-                withheld[item] = None
-            else:
-                published[item] = self._write_manifest(members, description)
+            published[item] = self._write_manifest(members, description)
         collection = CollectionFiles(self.plan, self.dest)
         unread = collection.publish(published, withheld, catalogue.rows)
         for item in withheld:

@@ -69,11 +69,7 @@ def describe(row: Row | None, count: int) -> tuple[Description, tuple[Problem, .
     for cell in row.cells:
         reader.take(cell)
     description = reader.description()
-    problems = [Problem(row.line, text) for text in reader.problems[:MAX_PROBLEMS]]
-    if len(reader.problems) > MAX_PROBLEMS:
-        more = len(reader.problems) - MAX_PROBLEMS
-        problems.append(Problem(row.line, f"… and {more:,} more in this row"))
-    return description, tuple(problems)
+    return description, tuple(Problem(row.line, text) for text in reader.problems)
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -89,12 +85,19 @@ class _RowReader:
         self._seen: dict[str, Cell] = {}
         self._places: dict[Cell, int] = {}
         self._metadata: list[tuple[int, str, tuple[str, ...]]] = []
-        self.problems: list[str] = []
+        self._problems: list[str] = []
+        self._untold = 0
+
+    @property
+    def problems(self) -> list[str]:
+        """Return what could not be read; of many problems the first, and how many more."""
+        more = [f"… and {self._untold:,} more in this row"] if self._untold else []
+        return self._problems + more
 
     def take(self, cell: Cell) -> None:
         """Keep a cell for its meaning; one of no meaning of its own is metadata."""
         meaning = ALIASES.get(cell.column, cell.column)
-        self._places[cell] = len(self._places)
+        self._places.setdefault(cell, len(self._places))
         if meaning not in COLUMNS or meaning in self._seen:
             if meaning in COLUMNS:
                 self._tell(cell, "a second column of this meaning; shown in the metadata")
@@ -131,12 +134,15 @@ class _RowReader:
         cell = self._seen.get(meaning)
         return split(cell.text) if cell else ()
 
-    def _show(self, cell: Cell, text: str | None = None) -> None:
-        if values := split(cell.text if text is None else text):
-            self._metadata.append((self._places[cell], cell.label, values))
+    def _show(self, cell: Cell, values: tuple[str, ...] | None = None) -> None:
+        if shown := split(cell.text) if values is None else values:
+            self._metadata.append((self._places[cell], cell.label, shown))
 
     def _tell(self, cell: Cell, text: str) -> None:
-        self.problems.append(f"{cell.label[:MAX_LABEL_CHARACTERS]}: {text}")
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems.append(f"{cell.label[:MAX_LABEL_CHARACTERS]}: {text}")
+        else:
+            self._untold += 1
 
     def _one(self, meaning: str, read: Callable[[str], str | None], expected: str) -> str | None:
         """Return a column's only value as read, after telling what is wrong with it."""
@@ -195,10 +201,10 @@ class _RowReader:
             return ()
         values = [part.strip() for part in cell.text.split(SEPARATOR)]
         found = {value: page_url(value) for value in values}
-        for value, url in found.items():
-            if value and url is None:
-                self._tell(cell, f"{EXPECTED_ADDRESS}, not {echo(value)}; shown in the metadata")
-                self._show(cell, value)
+        bad = tuple(value for value, url in found.items() if value and url is None)
+        for value in bad:
+            self._tell(cell, f"{EXPECTED_ADDRESS}, not {echo(value)}; shown in the metadata")
+        self._show(cell, bad)
         return tuple(found[value] for value in values)
 
     def _nav_date(self) -> str | None:

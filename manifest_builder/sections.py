@@ -35,7 +35,7 @@ def read_sections(entries: Iterable[str], count: int) -> tuple[tuple[Section, ..
     mistakes: list[str] = []
     listed = 0
     for entry in entries:
-        if len(sections) == MAX_SECTIONS or listed > MAX_PAGES_LISTED:
+        if len(sections) + len(mistakes) == MAX_SECTIONS or listed > MAX_PAGES_LISTED:
             mistakes.append(f"too many entries or pages; nothing from {echo(entry)} on is used")
             break
         try:

@@ -81,6 +81,15 @@ WORDS = {
 MEANT = re.compile(rf"\b(?:{'|'.join(WORDS)})\b")
 
 
+def _words(text: str) -> str:
+    return " ".join(re.sub(r"[^a-z0-9]+", " ", text.casefold()).split())
+
+
+MEANT_STATEMENTS = {
+    _words(text): code for code, name in STATEMENTS.items() for text in (code, name)
+}
+
+
 def rights_uri(text: str) -> str | None:
     """Return the URI that is meant; None where it is not clear, or of neither organisation."""
     text = text.strip()
@@ -122,11 +131,5 @@ def _named_license(words: str) -> str | None:
 
 
 def _statement(words: str) -> str | None:
-    for code, name in STATEMENTS.items():
-        if words in (_words(code), _words(name)):
-            return f"http://rightsstatements.org/vocab/{code}/1.0/"
-    return None
-
-
-def _words(text: str) -> str:
-    return " ".join(re.sub(r"[^a-z0-9]+", " ", text.casefold()).split())
+    code = MEANT_STATEMENTS.get(words)
+    return code and f"http://rightsstatements.org/vocab/{code}/1.0/"

@@ -57,6 +57,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         "c/tiles/book-1/info.json": b"{}",
         "c/tiles/book-1/full/max/0/default.jpg": b"\xff\xd8",
         "c/letters.csv": b"identifier\n",
+        "c/collections/12.json": b"{}",
         f"{NAME}/manifest.json": b"[]",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +78,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
         ("/c/book/manifest.json", PRESENTATION_TYPE),
         ("/c/tiles/book-1/info.json", INFO_TYPES[3]),
         ("/c/tiles/book-1/full/max/0/default.jpg", JPEG_TYPE),
+        ("/c/collections/12.json", PRESENTATION_TYPE),
         ("/c/letters.csv", csv_type("utf-8")),
     ],
 )

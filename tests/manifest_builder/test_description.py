@@ -248,6 +248,15 @@ def test_problems_of_a_row_are_cut() -> None:
     assert problems[-1].text == "… and 980 more in this row"
 
 
+@pytest.mark.parametrize("name", COLUMN_NAMES)
+def test_any_number_of_values_is_described_in_the_room_of_its_cell(name: str) -> None:
+    cell = "x: 1, 2||" * 100_000
+    description, problems = describe(row((name, cell)), 2)
+    assert len(problems) <= MAX_PROBLEMS + 1
+    assert sum(len(values) + 1 for _, values in description.metadata) < 100_002
+    assert len(description.sections) <= 1_000
+
+
 LABELS = st.sampled_from([*COLUMN_NAMES, "creator"]) | st.text(min_size=1)
 PIECES = ["||", " ", "1", "2-3", ":", "CC BY 4.0", "https://a.example/", "paged", "1911", "de", "<"]
 CELLS = st.tuples(LABELS, st.text(min_size=1) | st.lists(st.sampled_from(PIECES)).map("".join))

@@ -12,10 +12,11 @@ from iiif_prezi3 import ManifestRef
 
 from manifest_builder.collection import refer
 from manifest_builder.collection_files import CollectionFiles
-from manifest_builder.description import Description, describe
+from manifest_builder.description import Description
 from manifest_builder.document import to_json
 from manifest_builder.manifest import build_manifest
 from manifest_builder.problems import Problem, echo, tell
+from manifest_builder.row_reader import describe
 from manifest_builder.table import Catalogue, read_catalogue
 from pipeline.ledger import Ledger
 from pipeline.run import Page, PageState, Plan, RunState, Summary

@@ -30,7 +30,8 @@ def build_collections(
     for number, first in enumerate(range(0, len(entries), MAX_ENTRIES), 1):
         members = entries[first : first + MAX_ENTRIES]
         key = layout.subcollection(number)
-        title = f"{name}, {first + 1}–{first + len(members)}"
+        last = f"–{first + len(members)}" if len(members) > 1 else ""
+        title = f"{name}, {first + 1}{last}"
         subcollections[key] = _collection(layout, key, title, members)
         references.append(
             CollectionRef(

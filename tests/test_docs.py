@@ -10,7 +10,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from manifest_builder.description import COLUMN_NAMES, describe
+from manifest_builder.columns import COLUMN_NAMES
+from manifest_builder.row_reader import describe
 from manifest_builder.table import read_catalogue
 from pipeline.csv_file import IDENTIFIER
 from pipeline.defaults import DEFAULTS

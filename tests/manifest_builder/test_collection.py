@@ -64,8 +64,8 @@ def test_above_the_limit_the_whole_lists_parts(count: int, sizes: list[int]) -> 
 
 
 def test_parts_are_told_apart_by_their_labels() -> None:
-    labels = [entry["label"] for entry in built(1_500)[LAYOUT.collection]["items"]]
-    assert labels == [{"none": ["Letters, 1–1000"]}, {"none": ["Letters, 1001–1500"]}]
+    labels = [entry["label"]["none"] for entry in built(2_001)[LAYOUT.collection]["items"]]
+    assert labels == [["Letters, 1–1000"], ["Letters, 1001–2000"], ["Letters, 2001"]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 1_001])

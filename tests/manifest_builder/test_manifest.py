@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from iiif_prezi3 import Collection, Manifest, ManifestRef
 
 from manifest_builder.collection import build_collections, parse_entry, refer
-from manifest_builder.description import COLUMN_NAMES, UNDESCRIBED, Description, describe
+from manifest_builder.columns import COLUMN_NAMES
+from manifest_builder.description import UNDESCRIBED, Description
 from manifest_builder.document import to_json
 from manifest_builder.manifest import build_manifest
+from manifest_builder.row_reader import describe
 from manifest_builder.sections import Section
 from manifest_builder.table import Cell, Row
 from pipeline.csv_file import column_name

@@ -6,14 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from manifest_builder.description import (
-    COLUMN_NAMES,
-    MAX_PROBLEMS,
-    UNDESCRIBED,
-    Description,
-    describe,
-)
+from manifest_builder.columns import COLUMN_NAMES
+from manifest_builder.description import UNDESCRIBED, Description
 from manifest_builder.problems import MAX_ECHO_CHARACTERS
+from manifest_builder.row_reader import MAX_PROBLEMS, describe
 from manifest_builder.sections import Section
 from manifest_builder.table import Cell, Row
 from pipeline.csv_file import column_name

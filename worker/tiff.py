@@ -28,6 +28,8 @@ REDUCED_OR_MASK = 0b101
 ALPHAS = (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
 """ExtraSamples (TIFF 6.0, p. 31); any other is infrared, say."""
 MIN_PYRAMID_LEVELS = 3
+MAX_PYRAMID_LEVELS = 32
+"""No image can be halved more often; so many pages are looked at to tell a pyramid from pages."""
 DAMAGED = (
     "the TIFF file is damaged: its directory of images cannot be read ({});"
     " copy it again from its original"
@@ -90,7 +92,7 @@ def list_pages(source: Path, at_most: int) -> tuple[int, ...]:
     with opened(source) as tiff:
         numbered = islice(enumerate(_directories(tiff)), MAX_DIRECTORIES)
         whole = ((n, page) for n, page in numbered if not page.subfiletype & REDUCED_OR_MASK)
-        pages = dict(islice(whole, max(at_most, MIN_PYRAMID_LEVELS) + 1))
+        pages = dict(islice(whole, max(at_most, MAX_PYRAMID_LEVELS) + 1))
         if not pages and next(_directories(tiff), None) is None:
             raise BadImage(DAMAGED.format("it is empty"))
         if not pages or _is_pyramid(list(pages.values())):

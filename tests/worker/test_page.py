@@ -225,6 +225,14 @@ def test_every_image_of_a_source_has_a_service_of_its_own(source: Path, dest: Pa
         assert files_of(dest, service) == Pyramid(width, height).paths | DOCUMENTS
 
 
+def test_pages_that_begin_like_a_pyramid_are_all_there(source: Path, dest: Path) -> None:
+    sizes = [(160, 80), (80, 40), (40, 20), (20, 10), (90, 90)]
+    write_pages(source / "p1.tif", sizes)
+    tiled = [publish(work_for_part(source, dest, part)) for part in range(1, 6)]
+    assert tiled[0].parts == 5
+    assert [(page.width, page.height) for page in tiled] == sizes
+
+
 def test_the_first_image_tells_how_many_there_are_also_when_nothing_is_read_again(
     source: Path, dest: Path
 ) -> None:

@@ -4,6 +4,7 @@ Adapter around pebble; spawned, for obstore's threads do not survive a fork.
 """
 
 import multiprocessing
+import os
 import resource
 import tempfile
 import threading
@@ -22,6 +23,10 @@ from worker.page import PageWork, tile_page
 
 MEMORY_BYTES = 5_000_000_000
 """What a tiling process may hold, above all that `worker.budget` lets through: a net under it."""
+
+
+OUT_OF_MEMORY = 71
+"""A tiling process's exit code."""
 
 
 class Tiler(Protocol):
@@ -67,6 +72,8 @@ class TilerProcesses:
             with tempfile.TemporaryDirectory(prefix="tilepool-") as scratch:
                 return self._schedule(work, Path(scratch)).result()
         except ProcessExpired as error:
+            if error.exitcode == OUT_OF_MEMORY:
+                raise TransientError(f"it takes more than {self._memory_bytes:,} bytes") from error
             raise TransientError(f"the tiling process died (exit code {error.exitcode})") from error
         except (BrokenProcessPool, CancelledError) as error:
             raise TransientError("the tiling process was stopped") from error
@@ -87,9 +94,7 @@ class TilerProcesses:
                 # An idle process that died took the pool along.
                 self._end_pool()
                 self._pool = self._new_pool()
-            future = self._pool.schedule(
-                tile_page, args=[work, scratch], timeout=self._page_seconds
-            )
+            future = self._pool.schedule(_tile, args=[work, scratch], timeout=self._page_seconds)
             self._in_hand.add(future)
         future.add_done_callback(self._in_hand.discard)
         return future
@@ -108,6 +113,14 @@ class TilerProcesses:
             initargs=[self._memory_bytes],
             context=multiprocessing.get_context("spawn"),
         )
+
+
+def _tile(work: PageWork, scratch: Path) -> TiledPage:
+    try:
+        return tile_page(work, scratch)
+    except MemoryError:
+        # What was in hand may never be given back: the next page gets a process of its own.
+        os._exit(OUT_OF_MEMORY)
 
 
 def _limit_memory(memory_bytes: int) -> None:

@@ -24,7 +24,7 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 120_000
 """The longest wait for one step; no step takes that long unless something is missing."""
 FLAGS = (
-    # Drawn by software, WebGL is ten times as slow, and asks for the same files.
+    # Drawn by software, WebGL is several times as slow, and asks for the same files.
     "--disable-3d-apis",
     "--no-proxy-server",
     # Nothing leaves this machine, whatever a viewer asks for: it fails, and that is seen.

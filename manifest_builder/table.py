@@ -19,6 +19,7 @@ from pipeline.csv_file import (
 )
 from pipeline.layout import nfc
 
+MAX_ROWS = 1_000_000
 READ_AS_WINDOWS = "not UTF-8; read as Windows-1252: look at the accents, or save it as 'CSV UTF-8'"
 
 
@@ -100,6 +101,9 @@ def _read_lines(csv_text: CsvText) -> tuple[list[str], dict[int, list[str]], lis
             return header, lines, problems
         if not header:
             header = cells
+        elif len(lines) + len(problems) == MAX_ROWS:
+            text = f"more than {MAX_ROWS:,} rows; from here on nothing is used"
+            return header, lines, [*problems, Problem(line, text)]
         elif any(cell.strip() for cell in cells[len(header) :]):
             text = f"{echo(cells[0])} has more cells than there are columns; not used"
             problems.append(Problem(line, text))

@@ -5,12 +5,25 @@ Libraries that read manifests rewrite addresses; one that is in its final form s
 
 import re
 from ipaddress import ip_address
+from unicodedata import name
 from urllib.parse import quote, unquote, urlsplit
 
 MAX_ADDRESS_CHARACTERS = 2_000
 HOST_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
 URL_PATH = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
 URL_QUERY = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*")
+ENCODED = "xn--"
+ASCII_OF_HOSTS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+LETTERS_OF_HOSTS = (
+    "CJK UNIFIED IDEOGRAPH",
+    "CYRILLIC SMALL LETTER",
+    "GREEK SMALL LETTER",
+    "HANGUL SYLLABLE",
+    "HIRAGANA LETTER",
+    "KATAKANA LETTER",
+    "LATIN SMALL LETTER",
+)
+"""How Unicode names the letters that every library takes for those of a host."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 NEVER = re.compile(r'[\s<>"\\^`{|}]')
 KEPT = "/%._~!$&'()*+,;=:@?-"
@@ -66,6 +79,8 @@ def page_url(text: str) -> str | None:
 
 
 def _is_host(host: str) -> bool:
+    if ENCODED in host:
+        return _is_encoded(host)
     try:
         # Other spellings of an IPv6 address would be rewritten by libraries.
         return bool(HOST_NAME.fullmatch(host)) or str(ip_address(host)) == host
@@ -73,11 +88,28 @@ def _is_host(host: str) -> bool:
         return False
 
 
+def _is_encoded(host: str) -> bool:
+    """Tell whether a host with letters beyond ASCII is one that every library takes.
+
+    Their rules differ for many a script, most for those that run from right to left.
+    """
+    try:
+        letters = host.encode().decode("idna")
+        same = letters.encode("idna").decode() == host
+    except UnicodeError:
+        return False
+    return same and bool(HOST_NAME.fullmatch(host)) and all(map(_is_label, letters.split(".")))
+
+
+def _is_label(label: str) -> bool:
+    plain = label.strip("-") == label and label[2:4] != "--"
+    return plain and all(
+        character in ASCII_OF_HOSTS
+        or (character.casefold() == character and name(character, "").startswith(LETTERS_OF_HOSTS))
+        for character in label
+    )
+
+
 def _ascii_host(host: str) -> str:
     """Return a host with its letters beyond ASCII encoded; raises UnicodeError."""
-    if host.isascii() and "xn--" not in host:
-        return host
-    encoded = host.encode("idna")
-    if encoded.decode("idna").encode("idna") != encoded:
-        raise UnicodeError("not what it claims to encode")
-    return encoded.decode()
+    return host if host.isascii() else host.encode("idna").decode()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from manifest_builder import table
 from manifest_builder.problems import tell
 from manifest_builder.table import Catalogue, Cell, Row, read_catalogue
 from pipeline.csv_file import BadCsv
@@ -160,6 +161,14 @@ def test_rows_without_an_identifier_are_told() -> None:
     catalogue = read_catalogue(b"identifier,title\n,x\nbook,y\n  ,z\n")
     assert list(catalogue.rows) == ["book"]
     assert len(catalogue.problems) == 2
+
+
+def test_rows_end_at_a_limit_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MAX_ROWS", 3)
+    catalogue = read_catalogue(b"identifier\na\n\nb,x\nc\nd\ne\n")
+    assert list(catalogue.rows) == ["a", "c"]
+    assert [problem.line for problem in catalogue.problems] == [4, 6]
+    assert "from here on" in catalogue.problems[-1].text
 
 
 def test_a_header_alone_describes_nothing() -> None:

@@ -15,6 +15,8 @@ from pipeline.address import page_url
         ("https://de.wikipedia.org/wiki/München", "https://de.wikipedia.org/wiki/M%C3%BCnchen"),
         ("https://bücher.example/", "https://xn--bcher-kva.example/"),
         ("https://example.org/a%20b", "https://example.org/a%20b"),
+        ("https://xn--bcher-kva.example/", "https://xn--bcher-kva.example/"),
+        ("https://例え.example/", "https://xn--r8jz45g.example/"),
         ("http://[::1]:8000/", "http://[::1]:8000/"),
     ],
 )
@@ -44,6 +46,10 @@ def test_an_address_is_written_as_libraries_write_it(text: str, url: str) -> Non
         "https://example.org:99999/",
         "https://[::1",
         "https://xn--a.example/",
+        "https://xn--n9-eyd.example/",
+        "https://9\u0661.example/",
+        "https://\u1c80.example/",
+        "https://\u115f.example/",
         "https://example.org/" + "x" * 2_000,
         "see https://example.org",
     ],
@@ -55,6 +61,8 @@ def test_what_is_no_address_of_the_web_is_none(text: str) -> None:
 @given(st.text(), st.text())
 @example("xn--", "")
 @example("a.xn--0", "/%zz")
+@example("a\u13a0b", "")
+@example("-ß", "")
 @example("1.2.3", "")
 @example("0x7f.1", "")
 def test_what_is_taken_is_taken_by_those_who_read_manifests(host: str, rest: str) -> None:

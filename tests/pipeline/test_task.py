@@ -543,7 +543,9 @@ def test_an_address_is_written_as_every_library_writes_it(given: str, canonical:
     assert parse_task(task_body({"DEST_URL": given})).dest_url == canonical
 
 
-@pytest.mark.parametrize("value", ["https://1.2.3.999", "https://xn--", "https://exa%mple.org"])
+@pytest.mark.parametrize(
+    "value", ["https://1.2.3.999", "https://xn--", "https://xn--9-9pc.org", "https://exa%mple.org"]
+)
 def test_a_host_that_is_none_is_refused(value: str) -> None:
     assert only_error_of(task_body({"DEST_URL": value})).startswith("environment: DEST_URL: exp")
 

@@ -71,6 +71,7 @@ class Publisher:
         problems = list(catalogue.problems)
         withheld: dict[str, None] = {}
         published: dict[str, ManifestRef] = {}
+        doubtful: list[str] = []
         for item, group in itertools.groupby(pages, key=lambda page: page.message.item):
             members = list(group)
             if any(page.state is not PageState.DONE for page in members):
@@ -81,6 +82,10 @@ class Publisher:
             description, mistakes = describe(catalogue.rows.get(item), len(members))
             problems += mistakes
             published[item] = self._write_manifest(members, description)
+            if _has_pdf_among_images(members):
+                doubtful.append(
+                    f"{echo(item)}: a PDF among images; if it repeats them, take it out"
+                )
         collection = CollectionFiles(self.plan, self.dest)
         unread = collection.publish(published, withheld, catalogue.rows)
         for item in withheld:
@@ -93,7 +98,9 @@ class Publisher:
             for item, row in catalogue.rows.items()
             if item not in published and item not in withheld
         ]
-        return self._summary(pages, published, withheld, catalogue, [*tell(problems), *unread])
+        return self._summary(
+            pages, published, withheld, catalogue, [*tell(problems), *unread, *doubtful]
+        )
 
     def _write_manifest(self, pages: Sequence[Page], description: Description) -> ManifestRef:
         layout, item = self.plan.layout, pages[0].message.item
@@ -123,6 +130,12 @@ class Publisher:
             without_row=_cut([item for item in published if item not in catalogue.rows]),
             problems=_cut(problems, MAX_PROBLEM_CHARACTERS),
         )
+
+
+def _has_pdf_among_images(pages: Sequence[Page]) -> bool:
+    """Tell whether some but not all pages come from PDFs."""
+    pdfs = [page.message.key.casefold().endswith(".pdf") for page in pages]
+    return any(pdfs) and not all(pdfs)
 
 
 def _cut(names: Sequence[str], most: int = MAX_NAME_CHARACTERS) -> tuple[str, ...]:

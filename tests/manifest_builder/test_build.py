@@ -394,6 +394,16 @@ def test_a_row_is_not_held_against_pages_that_could_not_be_counted(plan: Plan) -
     assert finish(plan, [failed(a_message())]).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"), [(["1.tif", "2.PDF"], 1), (["1.pdf", "2.pdf"], 0), (["1.tif", "2.tif"], 0)]
+)
+def test_a_pdf_among_images_is_asked_about(plan: Plan, keys: list[str], told: int) -> None:
+    pages = [done(a_message(item="book", page=n, key=key)) for n, key in enumerate(keys, 1)]
+    problems = finish(plan, pages).problems
+    assert len(problems) == told
+    assert all("'book': a PDF among images" in problem for problem in problems)
+
+
 def test_the_runs_defaults_are_in_every_manifest_whose_row_says_nothing_else(plan: Plan) -> None:
     rights = "http://rightsstatements.org/vocab/InC/1.0/"
     plan = replace(plan, defaults=Defaults(rights, Provider("The Library")))

@@ -222,7 +222,7 @@ def _translated(key: str) -> Iterator[None]:
         raise MissingObject(f"there is no {key!r}") from error
     except (InvalidPathError, ValueError) as error:
         raise PermanentError(
-            f"a name below {key!r} cannot be used: {_first_line(error)}"
+            f"a name below {key!r} cannot be used; rename it: {' '.join(str(error).split())}"
         ) from error
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
         raise Forbidden(f"access to {key!r} is not allowed: {_first_line(error)}") from error

@@ -44,6 +44,7 @@ ERRORS = (
     struct.error,
 )
 """What tifffile raises for directories that make no sense."""
+COMPLEX = (SAMPLEFORMAT.COMPLEXINT, SAMPLEFORMAT.COMPLEXIEEEFP)
 MAX_DIRECTORIES = 100_000
 UPRIGHT = 1
 LIBVIPS_COMPRESSIONS = {
@@ -120,6 +121,8 @@ def read_samples(source: Path, number: int) -> Samples:
     """Return what the samples of a directory mean; raises BadImage."""
     with opened(source) as tiff:
         page = directory(tiff, number)
+        if page.sampleformat in COMPLEX:
+            raise BadImage("the TIFF file holds complex numbers, which are no colours")
         return Samples(
             extra=tuple(kind in ALPHAS for kind in page.extrasamples),
             declared=_declared_range(page),

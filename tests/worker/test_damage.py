@@ -110,6 +110,13 @@ def test_a_tiff_with_tags_a_little_wrong_is_read(
     assert np.array_equal(open_pixels(file, tmp_path).numpy(), picture)
 
 
+def test_a_tiff_of_complex_numbers_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "measured.tif"
+    tifffile.imwrite(file, photographs.gray().astype(np.complex64), photometric="minisblack")
+    with pytest.raises(BadImage, match="complex numbers"):
+        open_pixels(file, tmp_path)
+
+
 def test_a_tiff_whose_size_is_many_numbers_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "scan.tif"
     tifffile.imwrite(file, photographs.portrait().astype(np.float16), photometric="rgb")

@@ -178,6 +178,15 @@ def test_a_bad_task_tells_all_its_mistakes_and_starts_nothing(
     assert not list(dest.rglob("*"))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children of a shell's background job ignore SIGINT, and theirs as well."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command_takes_everything_with_it(
     task: Path, source: Path, dest: Path, tmp_path: Path, signum: signal.Signals

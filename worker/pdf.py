@@ -12,6 +12,9 @@ from pipeline.errors import BadImage
 MAX_PAGE_PIXELS = 100_000_000
 """A larger page is drawn at fewer pixels per inch (400 MB while it is drawn)."""
 POINTS_PER_INCH = 72
+SLACK_PX = 0.05
+"""A page that exceeds whole pixels by less gets no further one, for which its scan would be
+stretched: sizes in points are rounded, and pypdfium2 takes what is begun for a whole pixel."""
 PASSWORD_NEEDED = 4
 """FPDF_ERR_PASSWORD of pdfium's fpdfview.h."""
 
@@ -40,6 +43,7 @@ def draw_page(source: Path, part: int, dpi: int) -> Image:
             if width <= 0 or height <= 0:
                 raise BadImage(f"page {part} of the PDF file has no size")
             scale = min(scale, (MAX_PAGE_PIXELS / (width * height)) ** 0.5)
+            scale = max(scale - SLACK_PX / max(width, height), scale / 2)
             image: Image = page.render(scale=scale, rev_byteorder=True).to_pil()
             return image.convert("L") if _is_gray(image) else image.convert("RGB")
         finally:

@@ -62,10 +62,17 @@ def decode(kind: Kind, wanted: Wanted) -> Decoded:
     try:
         return DECODERS[kind](wanted)
     except ERRORS as error:
-        raise BadImage(
-            f"the {kind} file is damaged or of a form that cannot be read ({error});"
-            " copy it again from its original, or save it as a TIFF"
-        ) from error
+        raise damaged(kind, str(error), wanted.source) from error
+
+
+def damaged(kind: Kind, detail: str, source: Path) -> BadImage:
+    """Return the error of a library that could not read a file, in people's words."""
+    # Where our copy lies tells them nothing.
+    detail = detail.replace(str(source), "the file")
+    return BadImage(
+        f"the {kind} file is damaged or of a form that cannot be read ({detail});"
+        " copy it again from its original, or save it as a TIFF"
+    )
 
 
 def scale_to_16_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:

@@ -11,6 +11,8 @@ from pipeline.errors import BadImage
 
 MAX_PAGE_PIXELS = 100_000_000
 """A larger page is drawn at fewer pixels per inch (400 MB while it is drawn)."""
+MAX_SIDE_PX = 240_000
+"""Of the largest page there is (ISO 32000-1, annex C) at 1,200 pixels per inch."""
 POINTS_PER_INCH = 72
 SLACK_PX = 0.05
 """A page that exceeds whole pixels by less gets no further one, for which its scan would be
@@ -28,9 +30,11 @@ def count_pages(source: Path) -> int:
 def draw_page(source: Path, part: int, dpi: int) -> Image:
     """Draw a page, counted from 1, on white; raises BadImage.
 
-    Turned as the PDF says, cut to its crop box. At most MAX_PAGE_PIXELS are drawn.
+    Turned as the PDF says, cut to its crop box. At most MAX_PAGE_PIXELS are drawn,
+    of MAX_SIDE_PX on a side.
     """
     with _opened(source) as document:
+        document.init_forms()  # else what is filled in stays away
         if part > len(document):
             raise BadImage(
                 f"the PDF file has no page {part}, only {len(document)};"
@@ -42,7 +46,11 @@ def draw_page(source: Path, part: int, dpi: int) -> Image:
             scale = dpi / POINTS_PER_INCH
             if width <= 0 or height <= 0:
                 raise BadImage(f"page {part} of the PDF file has no size")
-            scale = min(scale, (MAX_PAGE_PIXELS / (width * height)) ** 0.5)
+            scale = min(
+                scale,
+                (MAX_PAGE_PIXELS / (width * height)) ** 0.5,
+                MAX_SIDE_PX / max(width, height),
+            )
             scale = max(scale - SLACK_PX / max(width, height), scale / 2)
             image: Image = page.render(scale=scale, rev_byteorder=True).to_pil()
             return image.convert("L") if _is_gray(image) else image.convert("RGB")

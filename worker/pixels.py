@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pyvips
 
-from pipeline.errors import BadImage
 from worker.colour import to_srgb
-from worker.decoding import Wanted
+from worker.decoding import Wanted, damaged
 from worker.kinds import Kind, read_kind
 from worker.opening import UPRIGHT, open_image
 from worker.tiff_decoding import check_segments
@@ -35,13 +34,13 @@ def open_pixels(source: Path, scratch: Path, part: int = 1, pdf_dpi: int = 300) 
         return _decode(kind, wanted, FAIL_ON.get(kind, "error"), scratch)
     except pyvips.Error as error:
         if kind is not Kind.TIFF or _has_faultless_tags(wanted):
-            raise _damaged(kind, error) from error
+            raise damaged(kind, _detail(error), source) from error
     check_segments(source, part)
     pyvips.vips_lib.vips_error_clear()
     try:
         return _decode(kind, wanted, "error", scratch)
     except pyvips.Error as error:
-        raise _damaged(kind, error) from error
+        raise damaged(kind, _detail(error), source) from error
 
 
 def _has_faultless_tags(wanted: Wanted) -> bool:
@@ -85,10 +84,6 @@ def _store(image: pyvips.Image, scratch: Path) -> pyvips.Image:
     return pyvips.Image.tiffload(str(scratch), revalidate=True)
 
 
-def _damaged(kind: Kind, error: pyvips.Error) -> BadImage:
+def _detail(error: pyvips.Error) -> str:
     lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
-    detail = lines[0] if lines else str(error.message)
-    return BadImage(
-        f"the {kind} file is damaged or of a form that cannot be read ({detail});"
-        " copy it again from its original, or save it as a TIFF"
-    )
+    return lines[0] if lines else str(error.message)

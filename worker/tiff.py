@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Literal
 
 from tifffile import (
     COMPRESSION,
@@ -133,8 +134,11 @@ def read_samples(source: Path, number: int) -> Samples:
 
 
 def set_upright(source: Path, number: int) -> None:
-    """Overwrite a directory's orientation, which some scanners set to what libtiff takes ill."""
-    with TiffFile(source, mode="r+") as tiff:
+    """Overwrite a directory's orientation, which some scanners set to what libtiff takes ill.
+
+    Raises BadImage where its tag has no room for a number.
+    """
+    with opened(source, mode="r+") as tiff:
         directory(tiff, number).tags["Orientation"].overwrite(UPRIGHT)
 
 
@@ -171,10 +175,10 @@ def _is_float(page: TiffPage) -> bool:
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[TiffFile]:
+def opened(source: Path, mode: Literal["r", "r+"] = "r") -> Iterator[TiffFile]:
     """Open a TIFF for its directories; raises BadImage, also for what is found later."""
     try:
-        with TiffFile(source) as tiff:
+        with TiffFile(source, mode=mode) as tiff:
             yield tiff
     except ERRORS as error:
         raise BadImage(DAMAGED.format(error)) from error

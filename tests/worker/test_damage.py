@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from tifffile import DATATYPE
 
 from pipeline.errors import BadImage
 from tests import photographs
+from tests.files import write_tiff
 from tests.kinds.table import SUFFIXES, SUPPORTED
 from worker.parts import count_parts
 from worker.pixels import open_pixels
@@ -34,8 +36,9 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, kind: str, variant: s
     shares = [0.3] if f"{kind} {variant}" in WHOLE_WITHOUT_THEIR_END else [0.3, 0.6, 0.95]
     for share in shares:
         file.write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(BadImage, match=r"damaged|cut off|not an image"):
+        with pytest.raises(BadImage, match=r"damaged|cut off|not an image") as refused:
             open_pixels(file, tmp_path)
+        assert str(tmp_path) not in str(refused.value)
 
 
 def test_a_tiff_that_lost_its_last_pages_is_refused(tmp_path: Path) -> None:
@@ -114,6 +117,16 @@ def test_a_tiff_of_complex_numbers_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "measured.tif"
     tifffile.imwrite(file, photographs.gray().astype(np.complex64), photometric="minisblack")
     with pytest.raises(BadImage, match="complex numbers"):
+        open_pixels(file, tmp_path)
+
+
+def test_a_tiff_whose_orientation_is_no_whole_number_is_refused(tmp_path: Path) -> None:
+    file = write_tiff(tmp_path / "scan.tif", photographs.portrait(), orientation=9)
+    content = bytearray(file.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<H", content, find(content, directory + 2, 274) + 2, DATATYPE.RATIONAL)
+    file.write_bytes(content)
+    with pytest.raises(BadImage, match="directory of images cannot be read"):
         open_pixels(file, tmp_path)
 
 

@@ -119,7 +119,9 @@ def _report_summary(console: Console, result: Result, summary: Summary, dest: Pa
     if plan is not None:
         line("collection", str(dest / plan.layout.collection))
     line("its URL", summary.collection_url)
-    names("failed", tuple(_failure(page) for page in result.failures))
+    # All of them: nothing else says why once the embedded cloud is gone.
+    for page in result.failures:
+        line("failed", _failure(page))
     names("withheld", tuple(f"{item}: no manifest, pages failed" for item in summary.withheld))
     names("no CSV row", summary.without_row)
     names("look at", summary.problems)

@@ -63,6 +63,13 @@ def test_failed_pages_are_named_with_file_and_reason() -> None:
     assert "  withheld   book: no manifest, pages failed" in lines
 
 
+def test_every_failed_page_is_named_however_many_there_are() -> None:
+    pages = tuple(failed(a_message(page=n), "damaged") for n in range(1, 3 * MAX_SHOWN))
+    summary = replace(SUMMARY, failed=len(pages))
+    _, lines = reported(ended(RunState.DONE_WITH_FAILURES, summary), pages)
+    assert len([line for line in lines if line.endswith(": damaged")]) == len(pages)
+
+
 def test_a_failed_image_of_a_file_with_several_is_named_by_its_place_in_the_file() -> None:
     key = "archive/Letters/book/Access/p3.pdf"
     first = replace(failed(a_message(page=3, key=key), "damaged"), parts=12)

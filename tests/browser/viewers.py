@@ -7,7 +7,7 @@ of dependencies are for building them.
 import json
 import subprocess
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 PINNED = Path(__file__).with_name("package.json")
 
@@ -32,10 +32,14 @@ def _fetch(npm: str, wanted: str, target: Path) -> None:
     assert done.returncode == 0, f"npm pack {wanted}: {done.stderr}"
     archive = target.parent / json.loads(done.stdout)[0]["filename"]
     with tarfile.open(archive) as files:
-        members = [member for member in files if member.name.startswith("package/")]
-        for member in members:
-            member.name = member.name.removeprefix("package/")
-        files.extractall(target, members, filter="data")
+        for member in files:
+            place = PurePosixPath(member.name)
+            if member.isfile() and place.parts[0] == "package" and ".." not in place.parts:
+                file = target.joinpath(*place.parts[1:])
+                file.parent.mkdir(parents=True, exist_ok=True)
+                content = files.extractfile(member)
+                assert content is not None
+                file.write_bytes(content.read())
     archive.unlink()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pypdfium2
 from PIL.Image import Image
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from pipeline.errors import BadImage
 
@@ -17,6 +18,7 @@ POINTS_PER_INCH = 72
 SLACK_PX = 0.05
 """A page that exceeds whole pixels by less gets no further one, for which its scan would be
 stretched: sizes in points are rounded, and pypdfium2 takes what is begun for a whole pixel."""
+WHITE = 255
 PASSWORD_NEEDED = 4
 """FPDF_ERR_PASSWORD of pdfium's fpdfview.h."""
 
@@ -53,9 +55,23 @@ def draw_page(source: Path, part: int, dpi: int) -> Image:
             )
             scale = max(scale - SLACK_PX / max(width, height), scale / 2)
             image: Image = page.render(scale=scale, rev_byteorder=True).to_pil()
+            if all(band == (WHITE, WHITE) for band in image.getextrema()):
+                _check_pictures(page, part)
             return image.convert("L") if _is_gray(image) else image.convert("RGB")
         finally:
             page.close()
+
+
+def _check_pictures(page: pypdfium2.PdfPage, part: int) -> None:
+    """Raise BadImage where a picture cannot be decoded: pdfium leaves it out without a word."""
+    for picture in page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE]):
+        try:
+            picture.get_bitmap()
+        except pypdfium2.PdfiumError as error:
+            raise BadImage(
+                f"page {part} of the PDF file would be blank, for its picture is damaged;"
+                " copy the file again from its original"
+            ) from error
 
 
 def _is_gray(image: Image) -> bool:

@@ -7,6 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.errors import BadImage
+from tests import photographs
+from tests.pdfs import PdfPage, write_pdf
 from worker.pdf import draw_page
 
 DPI = 300
@@ -63,3 +66,17 @@ def test_a_page_as_narrow_as_a_hair_has_a_bounded_length(tmp_path: Path) -> None
         "trailer << /Root 1 0 R >>\n"
     )
     assert draw_page(file, 1, DPI).size == (240_000, 1)
+
+
+def test_a_page_whose_picture_cannot_be_decoded_is_refused(tmp_path: Path) -> None:
+    file = write_pdf(tmp_path / "scan.pdf", [PdfPage(photographs.portrait())])
+    head, mark, picture = file.read_bytes().rpartition(b"/FlateDecode")
+    file.write_bytes(head + b"/DCTDecode".ljust(len(mark)) + picture)
+    with pytest.raises(BadImage, match="its picture is damaged"):
+        draw_page(file, 1, 72)
+
+
+def test_a_white_page_is_drawn(tmp_path: Path) -> None:
+    white = np.full((150, 200), 255, np.uint8)
+    file = write_pdf(tmp_path / "scan.pdf", [PdfPage(white)])
+    assert np.array_equal(np.asarray(draw_page(file, 1, 72)), white)

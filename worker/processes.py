@@ -74,7 +74,10 @@ class TilerProcesses:
         except ProcessExpired as error:
             if error.exitcode == OUT_OF_MEMORY:
                 raise TransientError(f"it takes more than {self._memory_bytes:,} bytes") from error
-            raise TransientError(f"the tiling process died (exit code {error.exitcode})") from error
+            raise TransientError(
+                f"the tiling process died (exit code {error.exitcode}): the file may be damaged,"
+                " or take more memory than there is"
+            ) from error
         except (BrokenProcessPool, CancelledError) as error:
             raise TransientError("the tiling process was stopped") from error
         except PageTimeout as error:

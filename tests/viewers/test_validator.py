@@ -1,7 +1,7 @@
 """The official validator of the Image API, at level 0, over what the worker made and we serve.
 
 Its own process runs it: what it imports warns, and warnings are errors here.
-https://pypi.org/project/iiif-validator/
+https://github.com/IIIF/image-validator
 """
 
 import json

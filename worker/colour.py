@@ -1,6 +1,6 @@
 """From the samples of any scanner to 8-bit sRGB or gray, band by band as libvips streams them.
 
-With `worker.pixels` and `worker.tiling` the only importer of pyvips.
+The worker imports pyvips here and in `worker.opening`, `worker.pixels` and `worker.tiling` alone.
 """
 
 from collections.abc import Callable

@@ -23,7 +23,7 @@ from worker.tiff_decoding import decode_directory
 
 HEIC_BYTES_PER_PIXEL = 14
 BMP_BYTES_PER_PIXEL = 10
-"""Measured at 30 million pixels, like those in `worker.pixels`."""
+"""Measured at 30 million pixels, like those in `worker.opening`."""
 OPENJPEG_SAMPLE_BYTES = 4
 """Of each sample while it is decoded; those of the result come on top."""
 FULL_BITS = (8, 16)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import sqrt
 from pathlib import Path
 
 import pypdfium2
@@ -45,21 +46,23 @@ def draw_page(source: Path, part: int, dpi: int) -> Image:
         page = document[part - 1]
         try:
             width, height = page.get_size()
-            scale = dpi / POINTS_PER_INCH
             if width <= 0 or height <= 0:
                 raise BadImage(f"page {part} of the PDF file has no size")
-            scale = min(
-                scale,
-                (MAX_PAGE_PIXELS / (width * height)) ** 0.5,
-                MAX_SIDE_PX / max(width, height),
-            )
-            scale = max(scale - SLACK_PX / max(width, height), scale / 2)
+            scale = _scale(width, height, dpi)
             image: Image = page.render(scale=scale, rev_byteorder=True).to_pil()
             if all(band == (WHITE, WHITE) for band in image.getextrema()):
                 _check_pictures(page, part)
             return image.convert("L") if _is_gray(image) else image.convert("RGB")
         finally:
             page.close()
+
+
+def _scale(width: float, height: float, dpi: int) -> float:
+    """Return how many pixels become of a point, for a page of so many points."""
+    longer = max(width, height)
+    most = min(sqrt(MAX_PAGE_PIXELS / (width * height)), MAX_SIDE_PX / longer)
+    scale = min(dpi / POINTS_PER_INCH, most)
+    return max(scale - SLACK_PX / longer, scale / 2)
 
 
 def _check_pictures(page: pypdfium2.PdfPage, part: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLOCK_PX = 3
 """Side of the square on the screen that is averaged around a place."""
+MAX_LOOKS = 100
 TOLERANCE = 8
 """Of 255: JPEG, and levels scaled down."""
 
@@ -28,13 +29,13 @@ def tour(page: "Page", image: Image, loaded: set[str], screenshot: Path) -> None
     and the last are kept beside `screenshot`.
     """
     page.evaluate("tour.home()")
-    check(look(page, screenshot), page, image.pyramid)
+    check(page, image.pyramid, screenshot)
     for factor in reversed(image.pyramid.scale_factors):
         page.evaluate("factor => tour.level(factor)", factor)
-        check(look(page), page, image.pyramid)
+        check(page, image.pyramid)
     page.evaluate("tour.close()")
-    close = look(page, screenshot.with_stem(f"{screenshot.stem}, close"))
-    assert check(close, page, image.pyramid) > 0
+    close = screenshot.with_stem(f"{screenshot.stem}, close")
+    assert check(page, image.pyramid, close) > 0
     assert image.missing(loaded) == []
 
 
@@ -64,9 +65,9 @@ def look(page: "Page", file: Path | None = None) -> pyvips.Image:
     return screen
 
 
-def check(screen: pyvips.Image, page: "Page", pyramid: Pyramid) -> int:
+def check(page: "Page", pyramid: Pyramid, file: Path | None = None) -> int:
     """Compare the screen with the source at some places; return how many there were."""
-    places = page.evaluate("tour.places()")
+    screen, places = look_still(page, file)
     for place in places:
         left, top = (round(place[side]) - BLOCK_PX // 2 for side in ("left", "top"))
         block = screen.crop(left, top, BLOCK_PX, BLOCK_PX)
@@ -75,6 +76,16 @@ def check(screen: pyvips.Image, page: "Page", pyramid: Pyramid) -> int:
         off = max(abs(a - b) for a, b in zip(seen, wanted, strict=True))
         assert off <= tolerance(pyramid), f"{pyramid}: {seen}, not {wanted} at {place}"
     return len(places)
+
+
+def look_still(page: "Page", file: Path | None) -> tuple[pyvips.Image, list[dict[str, float]]]:
+    """Return what the screen shows and which places those are, while no panel slides open."""
+    for _ in range(MAX_LOOKS):
+        places = page.evaluate("tour.places()")
+        screen = look(page, file)
+        if page.evaluate("tour.places()") == places:
+            return screen, places
+    raise AssertionError("the viewer does not come to rest")
 
 
 def tolerance(pyramid: Pyramid) -> float:

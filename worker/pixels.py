@@ -86,4 +86,4 @@ def _store(image: pyvips.Image, scratch: Path) -> pyvips.Image:
 
 def _detail(error: pyvips.Error) -> str:
     lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
-    return lines[0] if lines else str(error.message)
+    return lines[0] if lines else "its header makes no sense"

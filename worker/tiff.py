@@ -45,6 +45,16 @@ ERRORS = (
     struct.error,
 )
 """What tifffile raises for directories that make no sense."""
+PHOTOMETRICS = {
+    PHOTOMETRIC.MINISWHITE,
+    PHOTOMETRIC.MINISBLACK,
+    PHOTOMETRIC.RGB,
+    PHOTOMETRIC.PALETTE,
+    PHOTOMETRIC.SEPARATED,
+    PHOTOMETRIC.YCBCR,
+    PHOTOMETRIC.CIELAB,
+    PHOTOMETRIC.ICCLAB,
+}
 COMPLEX = (SAMPLEFORMAT.COMPLEXINT, SAMPLEFORMAT.COMPLEXIEEEFP)
 MAX_DIRECTORIES = 100_000
 UPRIGHT = 1
@@ -62,7 +72,7 @@ LIBVIPS_COMPRESSIONS = {
 INTEGER_BITS = {1, 2, 4, 8, 16, 32}
 FLOAT_BITS = {32}
 DIVIDED_BITS = {8, 16}
-LABS = {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB}
+LABS = {PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB}
 
 
 # It logs what it finds odd; what matters of that becomes an error of ours.
@@ -124,6 +134,11 @@ def read_samples(source: Path, number: int) -> Samples:
         page = directory(tiff, number)
         if page.sampleformat in COMPLEX:
             raise BadImage("the TIFF file holds complex numbers, which are no colours")
+        if page.photometric not in PHOTOMETRICS:
+            raise BadImage(
+                f"the TIFF file's colours are of a form that is not read ({page.photometric});"
+                " save it as RGB"
+            )
         return Samples(
             extra=tuple(kind in ALPHAS for kind in page.extrasamples),
             declared=_declared_range(page),

@@ -55,11 +55,6 @@ def decode_directory(source: Path, number: int) -> Directory:
     """Decode the directory of a number, counted from 0; raises BadImage."""
     with opened(source) as tiff:
         page = directory(tiff, number)
-        if page.photometric not in COLOURS:
-            raise BadImage(
-                f"the colours of the TIFF file are of a form that is not read ({page.photometric});"
-                " save it as RGB"
-            )
         check_pixels(page.imagewidth, page.imagelength)
         check_memory(Kind.TIFF, COPIES * _sample_bytes(page) * page.size)
         samples = page.asarray(squeeze=False, maxworkers=1)[:, 0]

@@ -113,6 +113,18 @@ def test_a_tiff_with_tags_a_little_wrong_is_read(
     assert np.array_equal(open_pixels(file, tmp_path).numpy(), picture)
 
 
+@pytest.mark.parametrize("photometric", [4, 10, 99, 32803])
+def test_a_tiff_of_unknown_colours_is_refused(tmp_path: Path, photometric: int) -> None:
+    file = tmp_path / "raw.tif"
+    tifffile.imwrite(file, photographs.portrait(), photometric="rgb")
+    content = bytearray(file.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<H", content, find(content, directory + 2, 262) + 8, photometric)
+    file.write_bytes(content)
+    with pytest.raises(BadImage, match=rf"form that is not read \({photometric}\)"):
+        open_pixels(file, tmp_path)
+
+
 def test_a_tiff_of_complex_numbers_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "measured.tif"
     tifffile.imwrite(file, photographs.gray().astype(np.complex64), photometric="minisblack")

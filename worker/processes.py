@@ -21,7 +21,7 @@ from pipeline.errors import TransientError
 from pipeline.run import TiledPage
 from worker.page import PageWork, tile_page
 
-MEMORY_BYTES = 5_000_000_000
+MEMORY_BYTES = 4_000_000_000
 """What a tiling process may hold, above all that `worker.budget` lets through: a net under it."""
 
 

@@ -13,8 +13,10 @@ import yaml
 from console.cloud import resources
 from console.embedded import EmbeddedCloud
 from pipeline import environment
+from worker.processes import MEMORY_BYTES
 
 ROOT = Path(__file__).parents[2]
+WORKER_ITSELF_BYTES = 200_000_000
 
 
 class _Loader(yaml.SafeLoader):
@@ -32,10 +34,21 @@ _Loader.add_multi_constructor(
 
 
 @pytest.fixture(scope="module")
-def template() -> dict[str, Any]:
+def document() -> dict[str, Any]:
     text = (ROOT / "cfn/template.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)["Resources"]  # noqa: S506  # is a SafeLoader
-    return {name: resource["Properties"] for name, resource in loaded.items()}
+    loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506  # is a SafeLoader
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def template(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: resource["Properties"] for name, resource in document["Resources"].items()}
+
+
+def test_a_worker_has_memory_for_all_its_tiling_processes(document: dict[str, Any]) -> None:
+    defaults = {name: entry.get("Default") for name, entry in document["Parameters"].items()}
+    memory = defaults["WorkerMemoryMiB"] * 2**20
+    assert memory > defaults["WorkerVcpus"] * MEMORY_BYTES + WORKER_ITSELF_BYTES
 
 
 def test_the_ledger_has_the_same_keys(template: dict[str, Any], cloud: EmbeddedCloud) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,19 @@ def await_tiling(before: set[int]) -> int:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         for pid in children() - before:
-            links = [os.path.realpath(link) for link in Path(f"/proc/{pid}/fd").glob("*")]
-            if any("/tilepool-" in link and link.endswith("/source") for link in links):
+            if any("/tilepool-" in file and file.endswith("/source") for file in open_files(pid)):
                 return pid
         threading.Event().wait(0.02)
     raise AssertionError("no process took the page up")
+
+
+def open_files(pid: int) -> list[str]:
+    """Return the names of the files that a process has open; it closes some meanwhile."""
+    names = []
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(FileNotFoundError):
+            names.append(str(link.readlink()))
+    return names
 
 
 def children() -> set[int]:

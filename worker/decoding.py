@@ -26,8 +26,7 @@ BMP_BYTES_PER_PIXEL = 10
 """Measured at 30 million pixels, like those in `worker.opening`."""
 OPENJPEG_SAMPLE_BYTES = 4
 """Of each sample while it is decoded; those of the result come on top."""
-FULL_BITS = (8, 16)
-MAX_16_BITS = 65_535
+BYTE_BITS = 8
 DIRECT_MODES = {"L": "gray", "LA": "gray", "I;16": "gray", "RGB": "rgb", "RGBA": "rgb"}
 BANDS_OF_CMYK = 4
 
@@ -47,13 +46,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Samples of an image, shape (height, width, bands), of 8 or 16 bits or float.
+    """Samples of an image, shape (height, width, bands), whole numbers or floats.
 
     `colours` is `gray`, `rgb`, `cmyk` or `lab` (CIELAB under D50); a band beyond them is alpha.
+    `bits` are those that hold the most of whole numbers, None for floats.
     """
 
     samples: NDArray[Any]
     colours: str
+    bits: int | None
     profile: bytes | None = None
 
 
@@ -75,20 +76,13 @@ def damaged(kind: Kind, detail: str, source: Path) -> BadImage:
     )
 
 
-def scale_to_16_bits(samples: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Return whole-number samples so that the most that `bits` hold is the most of 8 or 16."""
-    if bits in FULL_BITS:
-        return samples
-    scaled = np.round(samples.astype(np.float32) * (MAX_16_BITS / (2**bits - 1)))
-    return np.asarray(scaled, np.uint16)
-
-
 def _from_pillow(image: Image.Image) -> Decoded:
     if image.mode not in DIRECT_MODES:
         alpha = "RGBA" if image.has_transparency_data else "RGB"
         image = image.convert("L" if image.mode == "1" else alpha)
     samples = np.atleast_3d(np.asarray(image))
-    return Decoded(samples, DIRECT_MODES[image.mode], image.info.get("icc_profile"))
+    bits, profile = 8 * samples.itemsize, image.info.get("icc_profile")
+    return Decoded(samples, DIRECT_MODES[image.mode], bits, profile)
 
 
 def _decode_bmp(wanted: Wanted) -> Decoded:
@@ -113,7 +107,7 @@ def _decode_pdf(wanted: Wanted) -> Decoded:
 def _decode_jpeg2000(wanted: Wanted) -> Decoded:
     header = read_jpeg2000(wanted.source)
     check_pixels(header.width, header.height)
-    sample_bytes = OPENJPEG_SAMPLE_BYTES + (1 if header.bits <= FULL_BITS[0] else 2)
+    sample_bytes = OPENJPEG_SAMPLE_BYTES + (1 if header.bits <= BYTE_BITS else 2)
     needed = header.width * header.height * header.components * sample_bytes
     check_memory(Kind.JPEG_2000, needed + 2 * wanted.source.stat().st_size)
     content = read_unconverted(wanted.source, header)
@@ -123,14 +117,13 @@ def _decode_jpeg2000(wanted: Wanted) -> Decoded:
     if header.is_cmyk and bands >= BANDS_OF_CMYK:
         colours = "cmyk"
     bits = 8 * samples.itemsize if header.has_palette else header.bits
-    return Decoded(scale_to_16_bits(samples, bits), colours, header.profile)
+    return Decoded(samples, colours, bits, header.profile)
 
 
 def _decode_tiff(wanted: Wanted) -> Decoded:
     """Decode the directory of this number, counted from 1."""
     tiff = decode_directory(wanted.source, wanted.part - 1)
-    samples = tiff.samples if tiff.bits == 0 else scale_to_16_bits(tiff.samples, tiff.bits)
-    return Decoded(samples, tiff.colours, tiff.profile)
+    return Decoded(tiff.samples, tiff.colours, tiff.bits, tiff.profile)
 
 
 DECODERS: Mapping[Kind, Callable[[Wanted], Decoded]] = {
@@ -146,7 +139,6 @@ ERRORS = (
     SyntaxError,
     EOFError,
     RuntimeError,
-    NotImplementedError,
     TypeError,
 )
 """What these libraries raise for files that they cannot read."""

@@ -27,6 +27,8 @@ LOADERS: dict[Kind, Callable[..., pyvips.Image]] = {
     Kind.AVIF: pyvips.Image.heifload,
 }
 """libvips' own; its other loaders never see an untrusted file."""
+FULL_BITS = (8, 16)
+WHITE_16 = 65_535
 PLAIN = {"gray": "b-w", "rgb": "srgb", "cmyk": "cmyk", "lab": "lab"}
 DEEP = {"gray": "grey16", "rgb": "rgb16", "cmyk": "cmyk", "lab": "lab"}
 
@@ -80,6 +82,8 @@ def _open(kind: Kind, wanted: Wanted, fail_on: str) -> Opened:
 def _decoder(kind: Kind, wanted: Wanted, orientation: int = UPRIGHT) -> Callable[[], pyvips.Image]:
     decoded = decode(kind, wanted)
     image = pyvips.Image.new_from_array(decoded.samples)
+    if decoded.bits is not None and decoded.bits not in FULL_BITS:
+        image = (image * (WHITE_16 / (2**decoded.bits - 1))).rint().cast("ushort")
     deep = image.format == "ushort"
     image = image.copy(interpretation=(DEEP if deep else PLAIN)[decoded.colours])
     image.set_type(pyvips.GValue.gint_type, "orientation", orientation)

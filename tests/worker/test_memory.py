@@ -9,12 +9,19 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
+
+from worker.tiff_decoding import _sample_bytes
 
 STREAMED_BYTES = 600_000_000
 WHOLE_BYTES = 3_500_000_000
 SCRATCH_BYTES_PER_PIXEL = 3
+BESIDES_BYTES = 300_000_000
+"""What a process takes for itself, for its libraries, and for the pixels that come out."""
 
 WRITE = """
 import sys, pyvips
@@ -117,3 +124,26 @@ def resized(content: bytes, side: int) -> bytes:
         return content[:at] + 2 * side.to_bytes(2, "big") + content[at + 4 :]
     header = content[12:16] + 2 * side.to_bytes(4, "big") + content[24:29]
     return content[:12] + header + zlib.crc32(header).to_bytes(4, "big") + content[33:]
+
+
+@pytest.mark.parametrize(
+    ("photometric", "samples", "settings"),
+    [
+        ("rgb", 4, {"extrasamples": ["assocalpha"]}),
+        ("ycbcr", 3, {"subsampling": (1, 1)}),
+        ("cielab", 3, {}),
+        ("rgb", 3, {}),
+    ],
+)
+def test_a_tiff_that_is_decoded_whole_takes_no_more_than_is_foreseen(
+    tmp_path: Path, photometric: str, samples: int, settings: dict[str, Any]
+) -> None:
+    side = 4_000
+    source, scratch = tmp_path / "scan.tif", tmp_path / "scratch"
+    pixels = np.full((side, side, samples), 99, np.uint8)
+    tifffile.imwrite(source, pixels, photometric=photometric, compression="zstd", **settings)
+    with tifffile.TiffFile(source) as tiff:
+        page = tiff.pages[0]
+        assert isinstance(page, tifffile.TiffPage)
+        foreseen = _sample_bytes(page) * page.size
+    assert tile(source, scratch)["peak"] < foreseen + BESIDES_BYTES

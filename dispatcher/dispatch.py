@@ -1,11 +1,13 @@
 """From one upload to a run under way, in steps that may each be cut off and run again.
 
-    open ─► record rows ─► seal totals ─► send messages ─► submit workers ─► tiling
+    open ─► take items ─► record rows ─► seal totals ─► send messages ─► submit workers ─► tiling
 
 Rows and totals are written before the first message, so a count is complete before anything can
-be subtracted from it. A repeated send makes duplicates, which the ledger absorbs.
+be subtracted from it. A repeated send makes duplicates, which the ledger absorbs. A run whose
+items another run is at stays where it is; the reconciler dispatches it again.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ from pipeline.environment import Environment
 from pipeline.errors import BadTask, TransientError
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
+from pipeline.pool import start_workers
 from pipeline.run import Page, PageState, Plan, Run, RunState, Upload, derive_run_id
 from pipeline.task import Task, parse_task
 
@@ -58,16 +61,17 @@ class Dispatcher:
                     self._complete(run_id)
                 return run_id
             try:
-                self._prepare(task, upload, run)
+                prepared = self._prepare(task, upload, run)
             except BadTask as error:
                 return self._reject(upload, run_id, error)
-            self._start(run_id)
+            if prepared:
+                self.start(run_id)
         return run_id
 
-    def _prepare(self, task: Task, upload: Upload, run: Run | None) -> None:
-        """Open the run and record its pages, unless that has been done."""
+    def _prepare(self, task: Task, upload: Upload, run: Run | None) -> bool:
+        """Open the run and record its pages, unless that has been done; tell whether it is."""
         if run is not None and run.recorded:
-            return
+            return True
         run_id = derive_run_id(task.job_name, upload)
         stores = resolve_stores(task, self.environment)
         expansion = check_task(run_id, task, stores, self.jobs)
@@ -83,10 +87,23 @@ class Dispatcher:
             workers=_workers(task.workers or DEFAULT_WORKERS, expansion.pages),
             defaults=task.defaults,
         )
-        if not self.ledger.open_run(Run(run_id, upload, RunState.DISPATCHING, plan)):
-            return
+        opened = Run(run_id, upload, RunState.DISPATCHING, plan, opened_at=int(time.time()))
+        if not self.ledger.open_run(opened):
+            return True
         log.info("run_opened", pages=len(expansion.pages), other_files=expansion.other_files)
+        if self._is_blocked(run_id, plan, expansion.pages):
+            return False
         self._record(run_id, expansion.pages)
+        return True
+
+    def _is_blocked(self, run_id: str, plan: Plan, pages: Sequence[Page]) -> bool:
+        """Tell whether another run is at one of the items: two would mix their tiles."""
+        items = list(dict.fromkeys(page.message.item for page in pages))
+        blocking = sorted(self.ledger.take_items(run_id, plan.export, items))
+        if blocking:
+            self.ledger.note_waiting(run_id, blocking[0])
+            log.info("run_waits", for_runs=blocking)
+        return bool(blocking)
 
     def _record(self, run_id: str, pages: tuple[Page, ...]) -> None:
         # Each step refuses once the run is sealed: the same event, delivered twice, may be served
@@ -96,17 +113,15 @@ class Dispatcher:
         if self.ledger.discard_pages(run_id, leftover) and self.ledger.record_pages(run_id, pages):
             self.ledger.seal(run_id, pages)
 
-    def _start(self, run_id: str) -> None:
+    def start(self, run_id: str) -> None:
+        """Send the messages of a sealed run's queued pages, and submit its workers."""
         sent = self.outbox.send(
             page.message for page in self.ledger.pages(run_id, PageState.QUEUED)
         )
         run = self.ledger.load_run(run_id)
         if run is None or run.plan is None:
             raise TransientError(f"{run_id}: its row is gone")
-        for index in range(len(run.worker_jobs), run.plan.workers):
-            job_id = self.jobs.submit_worker(run_id, run.plan, index)
-            if not self.ledger.add_worker_job(run_id, index, job_id):
-                break
+        start_workers(run, run.plan.workers - len(run.worker_jobs), self.ledger, self.jobs)
         self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
         # Workers of another run may have taken every message before the line above.
         self._complete(run_id)

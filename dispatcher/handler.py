@@ -9,23 +9,33 @@ from botocore.config import Config
 
 from dispatcher.dispatch import Dispatcher
 from dispatcher.event import parse_uploads
+from dispatcher.reconcile import CONFIRM_SECONDS, DISPATCH_SECONDS, Limits, Reconciler
 from dispatcher.tasks import S3TaskFiles
 from pipeline.batch import BatchJobs
+from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
-from pipeline.environment import QUEUE_URL, TABLE, Environment
+from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
 from pipeline.outbox import SqsOutbox
 
+RECONCILE = "reconcile"
+"""The scheduled event is `{"tilepool": "reconcile"}`."""
+DISPATCH_VARIABLE = "TILEPOOL_DISPATCH_SECONDS"
+CONFIRM_VARIABLE = "TILEPOOL_CONFIRM_SECONDS"
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Dispatch every upload of an S3 event; return the run ids.
+    """Dispatch every upload of an S3 event, and return the run ids; or reconcile, on schedule.
 
     Any error reaches Lambda, which invokes again with the same event; that is safe.
     """
     configure_logging()
-    dispatcher = _dispatcher(Environment(os.environ))
+    environment = Environment(os.environ)
+    dispatcher = _dispatcher(environment)
+    if event.get("tilepool") == RECONCILE:
+        _reconciler(environment, dispatcher).reconcile()
+        return {"runs": []}
     runs: list[str] = []
     errors: list[Exception] = []
     for upload in parse_uploads(event):
@@ -36,6 +46,22 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list
     if errors:
         raise ExceptionGroup("uploads not dispatched", errors)
     return {"runs": runs}
+
+
+def _reconciler(environment: Environment, dispatcher: Dispatcher) -> Reconciler:
+    limits = Limits(
+        dispatch_seconds=environment.whole(DISPATCH_VARIABLE, DISPATCH_SECONDS),
+        confirm_seconds=environment.whole(CONFIRM_VARIABLE, CONFIRM_SECONDS),
+    )
+    queue_url = environment.text(DEAD_LETTER_QUEUE_URL)
+    return Reconciler(
+        dispatcher=dispatcher,
+        ledger=dispatcher.ledger,
+        outbox=dispatcher.outbox,
+        dead_letters=SqsDeadLetters(boto3.client("sqs", config=RETRIES), queue_url),
+        jobs=dispatcher.jobs,
+        limits=limits,
+    )
 
 
 def _dispatcher(environment: Environment) -> Dispatcher:

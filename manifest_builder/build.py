@@ -48,7 +48,7 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
     pages = sorted(ledger.pages(run_id), key=lambda page: page.message.place)
     summary = publisher.publish(pages)
     end = RunState.DONE_WITH_FAILURES if summary.withheld else RunState.DONE
-    ledger.finish(run_id, end, summary)
+    ledger.finish(run, end, summary)
     log.info("run_finished", state=end, items=summary.items, failed=summary.failed)
     return summary
 

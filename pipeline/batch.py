@@ -1,13 +1,18 @@
 """Jobs on AWS Batch: the workers of a run, and its final job. Adapter: takes a client."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.environment import RUN_ID
-from pipeline.run import Plan
+from pipeline.errors import TransientError
+from pipeline.run import Plan, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.client import BatchClient
+
+MAX_DESCRIBED_JOBS = 100
+"""https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html"""
+ENDED = {"SUCCEEDED", "FAILED"}
 
 
 class Jobs(Protocol):
@@ -16,8 +21,20 @@ class Jobs(Protocol):
     def submit_worker(self, run_id: str, plan: Plan, index: int) -> str:
         """Start one more worker; return the job's id."""
 
-    def submit_final(self, run_id: str, plan: Plan) -> str:
-        """Start the manifest builder for a run; return the job's id."""
+    def submit_final(self, run: Run) -> str:
+        """Start the manifest builder for a run that is claimed; return the job's id."""
+
+    def find_worker(self, run_id: str, plan: Plan, index: int) -> str | None:
+        """Return the id of a worker that was submitted before."""
+
+    def find_final(self, run: Run) -> str | None:
+        """Return the id of the final job that was submitted under a run's present claim."""
+
+    def living(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those of some jobs that have not ended."""
+
+    def terminate(self, job_ids: Iterable[str], reason: str) -> None:
+        """End jobs; one that has ended is no error."""
 
     def missing(self, queue: str, definition: str) -> list[str]:
         """Return a line for each of the two that Batch does not know or does not run."""
@@ -27,17 +44,36 @@ class BatchJobs:
     """Jobs on AWS Batch.
 
     One job definition serves both: its image's entry point is `python -m`, and the command names
-    the package.
+    the package. A job's name tells what it was submitted for: who does not know whether a
+    process that died had submitted it, finds it by that.
     """
 
     def __init__(self, client: "BatchClient") -> None:
         self._client = client
 
     def submit_worker(self, run_id: str, plan: Plan, index: int) -> str:
-        return self._submit(f"{run_id}-worker-{index}", plan, "worker", {})
+        return self._submit(_worker_name(run_id, index), plan, "worker", {})
 
-    def submit_final(self, run_id: str, plan: Plan) -> str:
-        return self._submit(f"{run_id}-manifests", plan, "manifest_builder", {RUN_ID: run_id})
+    def submit_final(self, run: Run) -> str:
+        return self._submit(_final_name(run), _plan(run), "manifest_builder", {RUN_ID: run.run_id})
+
+    def find_worker(self, run_id: str, plan: Plan, index: int) -> str | None:
+        return self._find(plan, _worker_name(run_id, index))
+
+    def find_final(self, run: Run) -> str | None:
+        return self._find(_plan(run), _final_name(run))
+
+    def living(self, job_ids: Sequence[str]) -> set[str]:
+        alive: set[str] = set()
+        for start in range(0, len(job_ids), MAX_DESCRIBED_JOBS):
+            wanted = list(job_ids[start : start + MAX_DESCRIBED_JOBS])
+            answer = self._client.describe_jobs(jobs=wanted)
+            alive |= {job["jobId"] for job in answer["jobs"] if job["status"] not in ENDED}
+        return alive
+
+    def terminate(self, job_ids: Iterable[str], reason: str) -> None:
+        for job_id in job_ids:
+            self._client.terminate_job(jobId=job_id, reason=reason)
 
     def missing(self, queue: str, definition: str) -> list[str]:
         problems = []
@@ -68,3 +104,25 @@ class BatchJobs:
             },
         )
         return answer["jobId"]
+
+    def _find(self, plan: Plan, name: str) -> str | None:
+        answer = self._client.list_jobs(
+            jobQueue=plan.job_queue, filters=[{"name": "JOB_NAME", "values": [name]}]
+        )
+        for job in answer["jobSummaryList"]:
+            return job["jobId"]
+        return None
+
+
+def _worker_name(run_id: str, index: int) -> str:
+    return f"{run_id}-worker-{index}"
+
+
+def _final_name(run: Run) -> str:
+    return f"{run.run_id}-manifests-{run.claimed_at}"
+
+
+def _plan(run: Run) -> Plan:
+    if run.plan is None:
+        raise TransientError(f"{run.run_id}: a rejected run has no jobs")
+    return run.plan

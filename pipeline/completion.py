@@ -7,7 +7,7 @@ import structlog
 
 from pipeline.batch import Jobs
 from pipeline.ledger import Ledger
-from pipeline.run import RunState
+from pipeline.run import Run, RunState
 
 CLAIM_SECONDS = 60
 """A claim of the final job without a job for so long was made by a process that died."""
@@ -21,7 +21,7 @@ class Completion(Enum):
     PENDING = auto()
     """Pages are still waiting, or the dispatcher has yet to look."""
     STARTED = auto()
-    """The final job has been submitted, now or before."""
+    """The final job has been submitted, now or before, or is not wanted any more."""
     CLAIMED = auto()
     """Another process is about to submit it; look again after CLAIM_SECONDS."""
 
@@ -34,18 +34,50 @@ def complete_run(run_id: str, ledger: Ledger, jobs: Jobs, shard: int | None = No
     """
     if shard is not None and ledger.counts(run_id, shard).pending > 0:
         return Completion.PENDING
-    if ledger.counts(run_id).pending > 0:
+    shards = ledger.shard_counts(run_id)
+    if not shards or any(counts.pending > 0 for counts in shards):
         return Completion.PENDING
-    now = time.time()
-    claimed = ledger.claim_final_job(run_id, now, now - CLAIM_SECONDS)
+    if ledger.claim_final_job(run_id, shards, time.time()):
+        return _submit(run_id, ledger, jobs)
     run = ledger.load_run(run_id)
-    if run is None or run.plan is None:
+    if run is None or run.state in (RunState.DISPATCHING, RunState.TILING):
         return Completion.PENDING
-    if claimed:
-        job_id = jobs.submit_final(run_id, run.plan)
-        ledger.note_final_job(run_id, job_id)
-        log.info("final_job_submitted", run=run_id, job=job_id)
-        return Completion.STARTED
     if run.state is RunState.BUILDING and run.final_job is None:
-        return Completion.CLAIMED
-    return Completion.PENDING if run.state is RunState.DISPATCHING else Completion.STARTED
+        return submit_again(run, None, ledger, jobs)
+    return Completion.STARTED
+
+
+def submit_again(run: Run, dead: str | None, ledger: Ledger, jobs: Jobs) -> Completion:
+    """Submit the final job of a run that is building once more, should its claim be old.
+
+    `dead` is its job that has ended without the run's end, None where none was noted: then one
+    that was submitted all the same, by a process that died before it could note it, is noted.
+    """
+    now = time.time()
+    stale_before = now - CLAIM_SECONDS
+    if dead is None and run.claimed_at is not None and run.claimed_at < stale_before:
+        submitted = jobs.find_final(run)
+        if submitted is not None:
+            ledger.note_final_job(run.run_id, submitted)
+            return Completion.STARTED
+    if ledger.reclaim_final_job(run.run_id, dead, now, stale_before):
+        return _submit(run.run_id, ledger, jobs)
+    return Completion.CLAIMED if dead is None else Completion.STARTED
+
+
+def rebuild(run_id: str, ledger: Ledger, jobs: Jobs, *, with_gaps: bool) -> bool:
+    """Submit the final job of a run that was built; tell whether it was."""
+    if not ledger.claim_rebuild(run_id, time.time(), with_gaps=with_gaps):
+        return False
+    _submit(run_id, ledger, jobs)
+    return True
+
+
+def _submit(run_id: str, ledger: Ledger, jobs: Jobs) -> Completion:
+    run = ledger.load_run(run_id)
+    if run is None:
+        return Completion.PENDING
+    job_id = jobs.submit_final(run)
+    ledger.note_final_job(run_id, job_id)
+    log.info("final_job_submitted", run=run_id, job=job_id)
+    return Completion.STARTED

@@ -1,9 +1,9 @@
 """What the stages ask of the ledger. `pipeline.dynamo_ledger` is the real one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from pipeline.run import Counts, Page, PageState, Run, RunState, Summary
+from pipeline.run import Counts, Page, PageState, Run, RunState, Summary, Watch
 
 
 class Ledger(Protocol):
@@ -17,6 +17,22 @@ class Ledger(Protocol):
 
     def runs(self) -> Iterator[str]:
         """Yield the ids of all runs, newest first."""
+
+    def open_runs(self) -> Iterator[str]:
+        """Yield the ids of the runs that have not ended."""
+
+    def take_items(self, run_id: str, export: str, items: Sequence[str]) -> frozenset[str]:
+        """Make a run the one that writes items of an export.
+
+        Return the ids of runs under way that have some of them; then the run has none. What
+        belongs to a run that has ended is taken over.
+        """
+
+    def owners(self, export: str, items: Sequence[str]) -> dict[str, str]:
+        """Return the ids of the runs that write items of an export, by item."""
+
+    def note_waiting(self, run_id: str, other: str) -> bool:
+        """Note which run has items of a run that is not sealed."""
 
     def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
         """Write the queued rows of a run that is not sealed; tell whether all were written."""
@@ -55,23 +71,55 @@ class Ledger(Protocol):
         """
 
     def requeue(self, page: Page) -> bool:
-        """Take back a failure whose message was replayed, and reopen its run.
+        """Take back a failure whose message was replayed.
 
-        Tell whether there was one, in a run that is tiling or done with failures.
+        Tell whether there was one, in a run whose counts are open: neither built nor being built.
         """
+
+    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
+        """Set a sealed run that is in one of the states to tiling, and open its counts.
+
+        Tell whether it was in one of them, or tiling already.
+        """
+
+    def restart(self, run_id: str) -> bool:
+        """Set a cancelled run that is not sealed to dispatching; tell whether it was that."""
+
+    def cancel(self, run_id: str, now: float) -> bool:
+        """Cancel a run; tell whether it had not ended."""
+
+    def note_watch(self, run_id: str, watch: Watch) -> bool:
+        """Keep the reconciler's memory of a run that is tiling."""
 
     def counts(self, run_id: str, shard: int | None = None) -> Counts:
         """Return how many pages stand where, in a run or in one of its shards."""
 
-    def claim_final_job(self, run_id: str, now: float, stale_before: float) -> bool:
-        """Take the right to submit the final job; tell whether it was to be had.
+    def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
+        """Return the counts of all shards, in their order; none for a run that is not sealed."""
 
-        It is, for a run that is tiling, and for one whose claim is older than `stale_before`
-        (seconds since the epoch) and has no job.
+    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
+        """Take the right to submit the final job of a run that is tiling, and close its counts.
+
+        Tell whether it was to be had: the counts must still be those of `shards`.
+        """
+
+    def reclaim_final_job(
+        self, run_id: str, dead: str | None, now: float, stale_before: float
+    ) -> bool:
+        """Take the right to submit the final job once more; tell whether it was to be had.
+
+        It is where the run is building, its claim was made before `stale_before` (seconds since
+        the epoch), and its job is `dead`: None where none was noted.
+        """
+
+    def claim_rebuild(self, run_id: str, now: float, *, with_gaps: bool) -> bool:
+        """Take the right to submit the final job of a run that was built; tell whether it was.
+
+        `with_gaps` tells whether items with failed pages are published, from now on.
         """
 
     def note_final_job(self, run_id: str, job_id: str) -> None:
         """Note the final job that was submitted."""
 
-    def finish(self, run_id: str, state: RunState, summary: Summary) -> bool:
-        """End a run that is building; tell whether it was."""
+    def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
+        """End a run that is building; tell whether it was, under the claim that `run` has."""

@@ -1,7 +1,7 @@
-"""Sending pages to the work queue. Adapter: takes a client."""
+"""Sending pages to the work queue, and how many wait there. Adapter: takes a client."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.errors import TransientError
 from pipeline.message import Message
@@ -15,11 +15,21 @@ MAX_BATCH_ENTRIES = 10
 MAX_SENDS = 5
 
 
+class Depth(NamedTuple):
+    """About how many messages wait, and how many are in anybody's hand or released for later."""
+
+    waiting: int
+    in_flight: int
+
+
 class Outbox(Protocol):
     """What the stages that send ask of the queue."""
 
     def send(self, messages: Iterable[Message]) -> int:
         """Send messages, in batches; return how many."""
+
+    def depth(self) -> Depth:
+        """Return about how many messages there are."""
 
 
 class SqsOutbox:
@@ -40,6 +50,9 @@ class SqsOutbox:
             count += len(batch)
         return count
 
+    def depth(self) -> Depth:
+        return read_depth(self._client, self._queue_url)
+
     def _send_batch(self, batch: list[Message]) -> None:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
@@ -56,6 +69,19 @@ class SqsOutbox:
             if not entries:
                 return
         raise TransientError(f"SQS refused {len(entries)} messages: {answer['Failed'][0]}")
+
+
+def read_depth(client: "SQSClient", queue_url: str) -> Depth:
+    """Return about how many messages a queue has."""
+    answer = client.get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )
+    attributes = answer["Attributes"]
+    return Depth(
+        int(attributes["ApproximateNumberOfMessages"]),
+        int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+    )
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

@@ -3,9 +3,12 @@
 One table, keys `pk` and `sk`:
 
     RUNS                 <upload time>#<run id>      the list of runs, oldest first
+    OPEN                 <run id>                    the runs that have not ended
     RUN#<run id>         RUN                         the run
-    RUN#<run id>#<shard> COUNT                       total, done and failed of the shard's pages
+    RUN#<run id>#<shard> COUNT                       total, done and failed of the shard's pages,
+                                                     and whether they may still change
     RUN#<run id>#<shard> PAGE#<item>#<page>#<part>   one page
+    ITEM#<export>#<item> OWNER                       the run that writes an item of an export
 """
 
 from collections.abc import Mapping
@@ -19,12 +22,25 @@ from pipeline.defaults import parse_defaults
 from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
-from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, Summary, TiledPage, Upload
+from pipeline.run import (
+    Counts,
+    Page,
+    PageState,
+    Plan,
+    Run,
+    RunState,
+    Summary,
+    TiledPage,
+    Upload,
+    Watch,
+)
 from pipeline.task import parse_options
 
 Item = dict[str, Any]
 
 RUNS = "RUNS"
+OPEN = "OPEN"
+OWNER = "OWNER"
 RUN = "RUN"
 COUNT = "COUNT"
 PAGE = "PAGE#"
@@ -43,6 +59,27 @@ def decode(item: Mapping[str, Any]) -> dict[str, Any]:
 def run_key(run_id: str) -> Item:
     """Return the key of a run's row."""
     return encode({"pk": f"RUN#{run_id}", "sk": RUN})
+
+
+def open_item(run_id: str) -> Item:
+    """Return a run's entry in the list of those that have not ended; its own key."""
+    return encode({"pk": OPEN, "sk": run_id})
+
+
+def owner_key(export: str, item: str) -> Item:
+    """Return the key of what tells an item's run."""
+    return encode({"pk": f"ITEM#{export}#{item}", "sk": OWNER})
+
+
+def owner_item(export: str, item: str, run_id: str) -> Item:
+    """Return what tells an item's run."""
+    return owner_key(export, item) | encode({"item": item, "run_id": run_id})
+
+
+def parse_owner(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return an item, and the id of its run."""
+    values = decode(item)
+    return values["item"], values["run_id"]
 
 
 def shard_partition(run_id: str, shard: int) -> str:
@@ -111,8 +148,14 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         recorded=values["recorded"],
         worker_jobs=tuple(values["worker_jobs"]),
         final_job=values["final_job"],
+        final_jobs=values["final_jobs"],
         claimed_at=values["claimed_at"],
         summary=values["summary"] and parse_summary(values["summary"]),
+        opened_at=values["opened_at"],
+        cancelled_at=values["cancelled_at"],
+        waits_for=values["waits_for"],
+        with_gaps=values["with_gaps"],
+        watch=values["watch"] and _parse_watch(values["watch"]),
     )
 
 
@@ -124,11 +167,14 @@ def page_item(page: Page) -> Item:
 
 def outcome_values(page: Page) -> dict[str, Any]:
     """Return what a page's outcome adds to its row."""
+    values: dict[str, Any] = {}
     if page.tiled is not None:
         tiled = asdict(page.tiled)
         tiled["sizes"] = [list(size) for size in page.tiled.sizes]
-        return {"tiled": tiled | {"seconds": Decimal(f"{page.tiled.seconds:.3f}")}}
-    return {} if page.reason is None else {"reason": page.reason}
+        values["tiled"] = tiled | {"seconds": Decimal(f"{page.tiled.seconds:.3f}")}
+    if page.reason is not None:
+        values["reason"] = page.reason
+    return values | {"attempts": page.attempts, "ended_at": page.ended_at}
 
 
 def parse_page(item: Mapping[str, Any]) -> Page:
@@ -144,6 +190,8 @@ def parse_page(item: Mapping[str, Any]) -> Page:
         tiled=tiled,
         reason=values.get("reason"),
         parts=values["parts"],
+        attempts=values["attempts"],
+        ended_at=values["ended_at"],
     )
 
 
@@ -151,6 +199,20 @@ def parse_counts(item: Mapping[str, Any]) -> Counts:
     """Read a shard's counter."""
     values = decode(item)
     return Counts(values["total"], values["done"], values["failed"])
+
+
+def count_values(counts: Counts) -> dict[str, int]:
+    """Return a shard's counts as they stand in its row."""
+    return {"total": counts.total, "done": counts.done, "failed": counts.failed}
+
+
+def watch_values(watch: Watch) -> dict[str, Any]:
+    """Return the reconciler's memory as a DynamoDB map's values."""
+    return asdict(watch)
+
+
+def _parse_watch(values: Mapping[str, Any]) -> Watch:
+    return Watch(**{**values, "counts": Counts(**values["counts"])})
 
 
 def _parse_plan(values: Mapping[str, Any]) -> Plan:

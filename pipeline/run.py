@@ -17,6 +17,10 @@ SHARDS = 16
 transaction costs two, so sixteen counters take some 8,000 outcomes per second."""
 
 
+CANCEL_SECONDS = 180
+"""So long after a run is cancelled, no worker is at any of its pages."""
+
+
 class RunState(StrEnum):
     """Where a run stands; the last four are ends."""
 
@@ -82,6 +86,11 @@ class Plan:
     workers: int
     defaults: Defaults = NO_DEFAULTS
 
+    @property
+    def export(self) -> str:
+        """Return what tells this collection's export from all others."""
+        return f"{self.dest_store.rstrip('/')}/{self.layout.prefix}"
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -102,8 +111,26 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What the reconciler remembers of a run that is tiling.
+
+    `counts` last changed before `since` (seconds since the epoch, by the reconciler's looks);
+    `restarts` counts how often it has started workers since.
+    """
+
+    since: int
+    counts: "Counts"
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """A run's row. `plan` is None only for a rejected run, which has `errors` instead."""
+    """A run's row. `plan` is None only for a rejected run, which has `errors` instead.
+
+    Times are seconds since the epoch. `waits_for` is the run under way that has an item of this
+    one, `final_jobs` how many final jobs the present claim has led to, `with_gaps` whether items
+    with failed pages are published all the same.
+    """
 
     run_id: str
     upload: Upload
@@ -113,8 +140,20 @@ class Run:
     recorded: bool = False
     worker_jobs: tuple[str, ...] = ()
     final_job: str | None = None
+    final_jobs: int = 0
     claimed_at: int | None = None
     summary: Summary | None = None
+    opened_at: int = 0
+    cancelled_at: int | None = None
+    waits_for: str | None = None
+    with_gaps: bool = False
+    watch: Watch | None = None
+
+    def holds_items(self, now: float) -> bool:
+        """Tell whether its items may still be written to, by a worker of whatever state."""
+        if self.cancelled_at is not None and self.state is RunState.CANCELLED:
+            return now < self.cancelled_at + CANCEL_SECONDS
+        return not self.state.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +195,8 @@ class Page:
     """A page's row: its message, and the outcome once there is one.
 
     `parts` stands in the row of a source's first image: how many of its images the run counts.
+    `attempts` is how often its message had been delivered by the outcome, `ended_at` the
+    outcome's time in seconds since the epoch.
     """
 
     message: Message
@@ -163,6 +204,8 @@ class Page:
     tiled: TiledPage | None = None
     reason: str | None = None
     parts: int = 1
+    attempts: int = 0
+    ended_at: int = 0
 
     @property
     def shard(self) -> int:

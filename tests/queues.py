@@ -2,14 +2,15 @@
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.embedded import EmbeddedCloud
+from pipeline.dead_letters import SqsDeadLetters
 from pipeline.message import Message
-from pipeline.outbox import SqsOutbox
-from worker.inbox import Delivery, Depth, SqsInbox
+from pipeline.outbox import Depth, SqsOutbox
+from worker.inbox import Delivery, SqsInbox
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -28,7 +29,7 @@ class SqsQueue:
 
     @property
     def inbox(self) -> SqsInbox:
-        return SqsInbox(self.client, self.url, self.dead_letter_url, self.lease_seconds)
+        return SqsInbox(self.client, self.url, self.lease_seconds)
 
     def receive(self, wait_seconds: int) -> Delivery | None:
         return self.inbox.receive(wait_seconds)
@@ -43,21 +44,8 @@ class SqsQueue:
         self.client.send_message(QueueUrl=self.url, MessageBody=body)
 
     @property
-    def dead_letters(self) -> list[tuple[str, Mapping[str, str]]]:
-        """Take out all dead letters."""
-        found: list[tuple[str, Mapping[str, str]]] = []
-        while True:
-            answer = self.client.receive_message(
-                QueueUrl=self.dead_letter_url,
-                MaxNumberOfMessages=10,
-                MessageAttributeNames=["All"],
-            )
-            for message in answer.get("Messages", []):
-                attributes = message.get("MessageAttributes", {})
-                texts = {name: value["StringValue"] for name, value in attributes.items()}
-                found.append((message["Body"], texts))
-            if "Messages" not in answer:
-                return found
+    def dead_letters(self) -> SqsDeadLetters:
+        return SqsDeadLetters(self.client, self.dead_letter_url)
 
 
 def new_sqs_queue(cloud: EmbeddedCloud, lease_seconds: int, max_receives: int = 10) -> SqsQueue:

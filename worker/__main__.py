@@ -10,6 +10,7 @@ import structlog
 from botocore.config import Config
 
 from pipeline.batch import BatchJobs
+from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
@@ -61,10 +62,11 @@ def _slot(
     )
     lease_seconds = environment.whole(LEASE_SECONDS, 120, least=3)
     sqs, queue_url = boto3.client("sqs", config=config), environment.text(QUEUE_URL)
-    inbox = SqsInbox(sqs, queue_url, environment.text(DEAD_LETTER_QUEUE_URL), lease_seconds)
+    inbox = SqsInbox(sqs, queue_url, lease_seconds)
+    dead_letters = SqsDeadLetters(sqs, environment.text(DEAD_LETTER_QUEUE_URL))
     ledger = DynamoLedger(boto3.client("dynamodb", config=config), environment.text(TABLE))
     jobs = BatchJobs(boto3.client("batch", config=config))
-    desk = Desk(ledger, SqsOutbox(sqs, queue_url), jobs, tiler)
+    desk = Desk(ledger, SqsOutbox(sqs, queue_url), dead_letters, jobs, tiler)
     patience = Patience(
         idle_seconds=environment.whole(IDLE_SECONDS, 60),
         lease_seconds=lease_seconds,

@@ -1,24 +1,27 @@
 """From a delivery to its fate, and from the fate to its effects, in an order that survives a crash.
 
-Effects: dead-letter queue (a failure) ─► ledger (`worker.outcome`) ─► final job (the last page) ─►
-delete.
+Effects: dead-letter queue (a failure) ─► ledger (`pipeline.outcome`) ─► final job (the last page)
+─► delete.
 """
 
+import threading
+import time
 from dataclasses import replace
-from functools import lru_cache
 
 import structlog
+from cachetools import TTLCache, cachedmethod
 
 from pipeline.batch import Jobs
 from pipeline.completion import CLAIM_SECONDS, Completion, complete_run
+from pipeline.dead_letters import DeadLetters, letter_attributes
 from pipeline.errors import BadMessage, PermanentError, TransientError
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
 from pipeline.outbox import Outbox
-from pipeline.run import Page, PageState, Plan, TiledPage
-from worker.fate import Again, Done, Failed, Fate, Known
+from pipeline.outcome import record_outcome
+from pipeline.run import Page, PageState, Plan, Run, RunState, TiledPage
+from worker.fate import Again, Done, Dropped, Failed, Fate, Known
 from worker.inbox import Delivery
-from worker.outcome import record_outcome
 from worker.page import PageWork
 from worker.processes import Tiler
 
@@ -28,6 +31,9 @@ FIRST_BACKOFF_SECONDS = 5
 MAX_HIDDEN_SECONDS = max(CLAIM_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (MAX_ATTEMPTS - 2))
 """The longest that a message is given back for later; slots wait that long for it."""
 MAX_REASON_CHARACTERS = 1_000
+MAX_KNOWN_RUNS = 64
+RUN_SECONDS = 15
+"""So long a run's row is taken for what it was: a cancelled run's pages are begun until then."""
 
 log = structlog.get_logger()
 
@@ -35,37 +41,43 @@ log = structlog.get_logger()
 class Desk:
     """Works on deliveries, for the slots of one worker."""
 
-    def __init__(self, ledger: Ledger, outbox: Outbox, jobs: Jobs, tiler: Tiler) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        outbox: Outbox,
+        dead_letters: DeadLetters,
+        jobs: Jobs,
+        tiler: Tiler,
+    ) -> None:
         self._ledger = ledger
         self._outbox = outbox
+        self._dead_letters = dead_letters
         self._jobs = jobs
         self._tiler = tiler
-        self._plan = lru_cache(maxsize=64)(self._load_plan)
+        self._runs: TTLCache[str, tuple[Run, Plan]] = TTLCache(MAX_KNOWN_RUNS, RUN_SECONDS)
+        self._lock = threading.Lock()
 
     def read(self, delivery: Delivery) -> Message | None:
         """Return a delivery's message; one that cannot be understood goes to the dead letters."""
         try:
             message = parse_message(delivery.body)
-            self._plan(message.run_id)
+            self._run(message.run_id)
         except BadMessage as error:
             log.warning("message_refused", reason=str(error))
-            delivery.bury(delivery.body, {"reason": str(error)})
+            self._dead_letters.bury(delivery.body, {"reason": str(error)}, delivery.group)
             delivery.complete()
             return None
         return message
 
     def attempt(self, message: Message, attempt: int) -> Fate:
-        """Tile a message's page, unless its outcome is known."""
+        """Tile a message's page, unless its outcome is known or nobody wants it any more."""
         try:
-            row = self._row(message)
-            if row.state is PageState.FAILED:
-                return Known()
-            if attempt > MAX_ATTEMPTS and row.state is PageState.QUEUED:
-                return Failed(f"given up: {attempt - 1} attempts ended without a result")
-            # A page that is done costs a look at its receipt: a second worker may have died while
-            # it wrote the same page again.
-            tiled = self._tiler.tile(PageWork(message, self._plan(message.run_id)))
-            return _judge(row, tiled)
+            row = self._load_row(message)
+            unwanted = self._unwanted(message, row)
+            if unwanted is not None:
+                return Dropped(unwanted, row)
+            row = self._reopened(message, row)
+            return _foreseen(row, attempt) or self._tile(message, row)
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -87,9 +99,11 @@ class Desk:
             case Failed(reason):
                 self._fail(delivery, message, reason)
             case Done(tiled):
-                self._finish(message, tiled)
+                self._finish(delivery, message, tiled)
             case Known():
                 log.info("page_known")
+            case Dropped(reason, row):
+                self._drop(delivery, message, reason, row)
         page = Page(message)
         completion = complete_run(message.run_id, self._ledger, self._jobs, page.shard)
         if completion is Completion.CLAIMED:
@@ -98,25 +112,61 @@ class Desk:
         else:
             delivery.complete()
 
-    def _load_plan(self, run_id: str) -> Plan:
+    @cachedmethod(lambda self: self._runs, lock=lambda self: self._lock)
+    def _run(self, run_id: str) -> tuple[Run, Plan]:
+        """Return a run as it was a moment ago, and its plan, which never changes."""
         run = self._ledger.load_run(run_id)
         if run is None or run.plan is None:
             raise BadMessage(f"the ledger knows no run {run_id!r}")
-        return run.plan
+        return run, run.plan
 
-    def _row(self, message: Message) -> Page:
-        """Return a message's page as the ledger has it, after reopening one that was replayed."""
+    def _load_row(self, message: Message) -> Page:
         row = self._ledger.load_page(Page(message))
         if row is None:
             raise BadMessage("the ledger knows no such page")
-        if row.state is PageState.FAILED and message.replays > row.message.replays:
-            if not self._ledger.requeue(Page(message)):
-                raise TransientError("a replayed page waits until its run can be reopened")
-            return Page(message, parts=row.parts)
         return row
 
-    def _finish(self, message: Message, tiled: TiledPage) -> None:
-        first = record_outcome(Page(message, PageState.DONE, tiled), self._ledger, self._outbox)
+    def _unwanted(self, message: Message, row: Page) -> str | None:
+        """Return why nobody wants a page any more, if so."""
+        run, plan = self._run(message.run_id)
+        if run.state is RunState.CANCELLED:
+            # It may have been taken up again: what is dropped then is lost.
+            now = self._ledger.load_run(message.run_id)
+            if now is not None and now.state is RunState.CANCELLED:
+                return "the run is cancelled"
+        if message.replays > row.message.replays:
+            owner = self._ledger.owners(plan.export, [message.item]).get(message.item)
+            if owner not in {None, message.run_id}:
+                return f"its item belongs to a later run, {owner}"
+        return None
+
+    def _reopened(self, message: Message, row: Page) -> Page:
+        """Return the row of a replayed page queued again, its run reopened; any other as it is."""
+        if row.state is not PageState.FAILED or message.replays <= row.message.replays:
+            return row
+        page = Page(message, parts=row.parts)
+        requeued = self._ledger.requeue(page) or (
+            self._ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+            and self._ledger.requeue(page)
+        )
+        if not requeued:
+            raise TransientError("a replayed page waits until its run can be reopened")
+        return page
+
+    def _tile(self, message: Message, row: Page) -> Fate:
+        # A page that is done costs a look at its receipt: a second worker may have died while
+        # it wrote the same page again.
+        _, plan = self._run(message.run_id)
+        return _judge(row, self._tiler.tile(PageWork(message, plan)))
+
+    def _drop(self, delivery: Delivery, message: Message, reason: str, row: Page) -> None:
+        log.info("page_dropped", reason=reason)
+        if row.state is PageState.FAILED and message.replays > row.message.replays:
+            # Still a failure, and to be found where all are.
+            self._bury(delivery, message, row.reason or reason, row.attempts)
+
+    def _finish(self, delivery: Delivery, message: Message, tiled: TiledPage) -> None:
+        first = self._record(delivery, Page(message, PageState.DONE, tiled))
         log.info(
             "page_done",
             first=first,
@@ -129,21 +179,28 @@ class Desk:
 
     def _fail(self, delivery: Delivery, message: Message, reason: str) -> None:
         reason = reason[:MAX_REASON_CHARACTERS]
-        delivery.bury(
-            replace(message, replays=message.replays + 1).to_json(),
-            {
-                "run": message.run_id,
-                "item": message.item,
-                "page": str(message.page),
-                "part": str(message.part),
-                "reason": reason,
-                "attempts": str(delivery.attempt),
-            },
-        )
-        first = record_outcome(
-            Page(message, PageState.FAILED, reason=reason), self._ledger, self._outbox
-        )
+        replayed = replace(message, replays=message.replays + 1)
+        self._bury(delivery, replayed, reason, delivery.attempt)
+        first = self._record(delivery, Page(message, PageState.FAILED, reason=reason))
         log.warning("page_failed", first=first, reason=reason)
+
+    def _record(self, delivery: Delivery, page: Page) -> bool:
+        outcome = replace(page, attempts=delivery.attempt, ended_at=int(time.time()))
+        return record_outcome(outcome, self._ledger, self._outbox)
+
+    def _bury(self, delivery: Delivery, message: Message, reason: str, attempts: int) -> None:
+        self._dead_letters.bury(
+            message.to_json(), letter_attributes(message, reason, attempts), delivery.group
+        )
+
+
+def _foreseen(row: Page, attempt: int) -> Fate | None:
+    """Return the fate of a page that needs no further attempt."""
+    if row.state is PageState.FAILED:
+        return Known()
+    if attempt > MAX_ATTEMPTS and row.state is PageState.QUEUED:
+        return Failed(f"given up: {attempt - 1} attempts ended without a result")
+    return None
 
 
 def _judge(row: Page, tiled: TiledPage) -> Fate:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.run import TiledPage
+from pipeline.run import Page, TiledPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,12 @@ class Known:
     """The page's outcome stands in the ledger already: a second delivery."""
 
 
-Fate = Done | Failed | Again | Known
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Nobody wants the page any more; `row` is what the ledger has of it."""
+
+    reason: str
+    row: Page
+
+
+Fate = Done | Failed | Again | Known | Dropped

@@ -3,14 +3,14 @@
 Receipt handles never leave this module.
 """
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
+from pipeline.dead_letters import NO_GROUP
 from pipeline.errors import LostLease
+from pipeline.outbox import Depth, read_depth
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -21,11 +21,6 @@ MAX_WAIT_SECONDS = 20
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 MAX_VISIBILITY_SECONDS = 43_200
 
-FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What SQS takes neither in a body nor in an attribute."""
-
-NO_GROUP = "none"
-
 LOST_LEASE_CODES = {
     "AWS.SimpleQueueService.MessageNotInflight",
     "InvalidParameterValue",
@@ -35,13 +30,16 @@ LOST_LEASE_CODES = {
 
 
 class Delivery(Protocol):
-    """A message in hand. `attempt` counts its deliveries, from 1."""
+    """A message in hand. `attempt` counts its deliveries, from 1; `group` is its run, as sent."""
 
     @property
     def body(self) -> str: ...
 
     @property
     def attempt(self) -> int: ...
+
+    @property
+    def group(self) -> str: ...
 
     def complete(self) -> None:
         """Delete the message: its outcome is recorded."""
@@ -51,16 +49,6 @@ class Delivery(Protocol):
 
     def extend(self, seconds: int) -> None:
         """Keep the message for so many seconds from now; raises LostLease."""
-
-    def bury(self, body: str, attributes: Mapping[str, str]) -> None:
-        """Put a body into the dead-letter queue; the message itself stays in hand."""
-
-
-class Depth(NamedTuple):
-    """About how many messages wait, and how many are in anybody's hand or released for later."""
-
-    waiting: int
-    in_flight: int
 
 
 class Inbox(Protocol):
@@ -79,7 +67,6 @@ class SqsDelivery:
 
     client: "SQSClient"
     queue_url: str
-    dead_letter_queue_url: str
     message: "MessageTypeDef"
 
     @property
@@ -89,6 +76,11 @@ class SqsDelivery:
     @property
     def attempt(self) -> int:
         return int(self.message["Attributes"]["ApproximateReceiveCount"])
+
+    @property
+    def group(self) -> str:
+        # A message put into the queue by hand may have none.
+        return self.message["Attributes"].get("MessageGroupId", NO_GROUP)
 
     def complete(self) -> None:
         self.client.delete_message(
@@ -114,19 +106,6 @@ class SqsDelivery:
                 raise LostLease("the message's lease has run out") from error
             raise
 
-    def bury(self, body: str, attributes: Mapping[str, str]) -> None:
-        # A message put into the queue by hand may have no group.
-        group = self.message["Attributes"].get("MessageGroupId", NO_GROUP)
-        self.client.send_message(
-            QueueUrl=self.dead_letter_queue_url,
-            MessageBody=body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": FORBIDDEN.sub(" ", value)}
-                for name, value in attributes.items()
-            },
-            MessageGroupId=group,
-        )
-
 
 class SqsInbox:
     """The work queue in SQS; a received message is leased for `visibility_seconds`."""
@@ -135,12 +114,10 @@ class SqsInbox:
         self,
         client: "SQSClient",
         queue_url: str,
-        dead_letter_queue_url: str,
         visibility_seconds: int,
     ) -> None:
         self._client = client
         self._queue_url = queue_url
-        self._dead_letter_queue_url = dead_letter_queue_url
         self._visibility_seconds = visibility_seconds
 
     def receive(self, wait_seconds: int) -> Delivery | None:
@@ -152,16 +129,8 @@ class SqsInbox:
             MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
         )
         for message in answer.get("Messages", []):
-            return SqsDelivery(self._client, self._queue_url, self._dead_letter_queue_url, message)
+            return SqsDelivery(self._client, self._queue_url, message)
         return None
 
     def depth(self) -> Depth:
-        answer = self._client.get_queue_attributes(
-            QueueUrl=self._queue_url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )
-        attributes = answer["Attributes"]
-        return Depth(
-            int(attributes["ApproximateNumberOfMessages"]),
-            int(attributes["ApproximateNumberOfMessagesNotVisible"]),
-        )
+        return read_depth(self._client, self._queue_url)

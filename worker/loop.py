@@ -8,10 +8,11 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from pipeline.message import Message
+from pipeline.outbox import Depth
 from worker.desk import Desk
 from worker.fate import Again
 from worker.heartbeat import Heartbeat
-from worker.inbox import Delivery, Depth, Inbox
+from worker.inbox import Delivery, Inbox
 
 WAIT_SECONDS = 5
 """One long poll; it bounds how long a stop may take."""

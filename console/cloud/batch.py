@@ -197,9 +197,16 @@ class BatchService:
         return {"jobs": [_described(job) for job in jobs if job is not None]}
 
     def _list_jobs(self, call: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = [name for entry in call.get("filters", []) for name in entry["values"]]
         status = call.get("jobStatus", "RUNNING")
-        jobs = [_described(job) for job in self._batch.jobs() if job.status == status]
-        return {"jobSummaryList": jobs}
+        # With a filter, jobs of any status are meant.
+        return {
+            "jobSummaryList": [
+                _described(job)
+                for job in self._batch.jobs()
+                if (job.name in names if names else job.status == status)
+            ]
+        }
 
     def _terminate_job(self, call: Mapping[str, Any]) -> Mapping[str, Any]:
         job = self._batch.job(call["jobId"])

@@ -97,7 +97,7 @@ def test_an_upload_becomes_rows_messages_and_workers(
 def test_workers_are_as_many_as_asked_but_no_more_than_images(scene: Scene) -> None:
     scene.tasks.bodies["task.json"] = task_body(workers=3)
     assert len(scene.dispatch().worker_jobs) == 3
-    scene.tasks.bodies["task.json"] = task_body(workers=300)
+    scene.tasks.bodies["task.json"] = task_body({"COLLECTION_IDENTIFIER": "Other"}, workers=300)
     assert len(scene.dispatch(an_upload("task.json", new_run_id())).worker_jobs) == PAGES
 
 
@@ -118,6 +118,33 @@ def test_another_upload_of_the_same_file_is_another_run(scene: Scene) -> None:
     first = scene.dispatch()
     second = scene.dispatch(an_upload("task.json", sequencer=new_run_id()))
     assert first.run_id != second.run_id
+
+
+def test_two_runs_of_other_items_go_on_side_by_side(scene: Scene) -> None:
+    scene.dispatch()
+    scene.add("Other/map/Access/p1.tif")
+    folder = f"{ENVIRONMENT['ACCESS_DIR']}/Other"
+    scene.tasks.bodies["task.json"] = task_body({"ACCESS_DIR": folder})
+    second = scene.dispatch(an_upload("task.json", sequencer=new_run_id()))
+    assert second.state is RunState.TILING
+    assert len(scene.sent) == PAGES + 1
+
+
+def test_a_run_waits_for_another_that_is_at_one_of_its_items(
+    source: Path, dest: Path, ledger: Ledger
+) -> None:
+    scene = Scene(source, dest, ledger)
+    first = scene.dispatch()
+    upload = an_upload("task.json", sequencer=new_run_id())
+    second = scene.dispatch(upload)
+    assert (second.state, second.waits_for) == (RunState.DISPATCHING, first.run_id)
+    assert len(scene.sent) == PAGES
+    assert len(scene.jobs.workers) == 4
+    assert second.run_id in set(ledger.open_runs())
+    assert scene.dispatch(upload).waits_for == first.run_id
+    ledger.advance(first.run_id, RunState.TILING, RunState.DONE)
+    second = scene.dispatch(upload)
+    assert (second.state, second.waits_for) == (RunState.TILING, None)
     assert len(scene.sent) == 2 * PAGES
 
 
@@ -128,7 +155,7 @@ def test_a_run_that_is_over_stays_over(scene: Scene) -> None:
     assert len(scene.sent) == PAGES
 
 
-STEPS = ["open_run", "record_pages", "seal", "pages", "add_worker_job", "advance"]
+STEPS = ["open_run", "take_items", "record_pages", "seal", "pages", "add_worker_job", "advance"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -153,8 +180,7 @@ def test_cut_off_at_any_step_and_invoked_again_the_run_is_whole(
     assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
     assert {message.page for message in scene.sent} == {1, 2, 3, 4, 5}
     assert len(run.worker_jobs) == 4
-    # A worker whose note was lost may have a twin; never more.
-    assert len(scene.jobs.workers) <= 5
+    assert len(scene.jobs.workers) == 4
 
 
 def test_cut_off_while_sending_it_sends_again_and_the_ledger_absorbs_it(scene: Scene) -> None:
@@ -272,7 +298,7 @@ def test_queued_rows_alone_are_sent(scene: Scene) -> None:
     assert {page.state for page in scene.ledger.pages(run.run_id)} == {PageState.QUEUED}
 
 
-@pytest.mark.parametrize("step", ["counts", "claim_final_job", "note_final_job"])
+@pytest.mark.parametrize("step", ["shard_counts", "claim_final_job", "note_final_job"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_cut_off_at_the_end_with_every_page_settled_the_final_job_still_starts(
     scene: Scene, step: str, when: str, monkeypatch: pytest.MonkeyPatch
@@ -301,7 +327,9 @@ def test_lambda_is_to_come_back_while_another_holds_the_claim(scene: Scene) -> N
     run = scene.dispatch()
     for message in scene.sent:
         scene.ledger.settle(done(message))
-    assert scene.ledger.claim_final_job(run.run_id, now=time.time(), stale_before=0)
+    assert scene.ledger.claim_final_job(
+        run.run_id, scene.ledger.shard_counts(run.run_id), time.time()
+    )
     with pytest.raises(TransientError, match="claimed"):
         scene.dispatch()
     assert scene.jobs.finals == []

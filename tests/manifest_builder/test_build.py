@@ -56,7 +56,7 @@ def building(ledger: Ledger, plan: Plan, pages: Sequence[Page]) -> str:
     for row in rows:
         ledger.settle(row)
     ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
-    ledger.claim_final_job(run_id, 0, 0)
+    ledger.claim_final_job(run_id, ledger.shard_counts(run_id), 0)
     return run_id
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,19 +14,24 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
 from console.embedded import EmbeddedCloud
-from pipeline.dynamo_ledger import MAX_CONFLICTS, _retry_conflict
+from pipeline.dynamo_table import MAX_CONFLICTS, _retry_conflict
 from pipeline.ledger import Ledger
 from pipeline.message import Message
 from pipeline.run import (
+    CANCEL_SECONDS,
     SHARDS,
     Counts,
     Page,
     PageState,
+    Run,
     RunState,
     Summary,
+    Watch,
     shard_of,
 )
 from tests.builders import a_message, a_plan, a_run, an_upload, done, failed, new_run_id
+
+SUMMARY = Summary("https://x/c.json", 1, 0, 0, 9, 1, withheld=("ä",), problems=("CSV …",))
 
 
 def messages(run_id: str, count: int) -> list[Message]:
@@ -164,7 +170,8 @@ def test_an_outcome_of_a_page_that_no_run_has_is_not_counted(ledger: Ledger) -> 
 
 def test_outcomes_come_back_with_all_they_said(ledger: Ledger) -> None:
     first, second = sealed_run(ledger, 2)
-    good, bad = done(first, seconds=2.125, reused=True), failed(second, "p2.tif: abgeschnitten …")
+    good = replace(done(first, seconds=2.125, reused=True), attempts=1, ended_at=1_700_000_000)
+    bad = replace(failed(second, "p2.tif: abgeschnitten …"), attempts=5, ended_at=1_700_000_001)
     ledger.settle(good)
     ledger.settle(bad)
     assert ledger.load_page(Page(first)) == good
@@ -211,23 +218,188 @@ def test_a_page_that_is_done_is_never_requeued(ledger: Ledger) -> None:
     assert ledger.counts(message.run_id) == Counts(1, 1, 0)
 
 
-@pytest.mark.parametrize("state", [RunState.BUILDING, RunState.DONE, RunState.DISPATCHING])
-def test_a_run_that_cannot_be_reopened_keeps_its_failures(ledger: Ledger, state: RunState) -> None:
+def built(ledger: Ledger, outcome: Callable[[Message], Page]) -> Message:
+    """Bring a run of one page to its end; return its message."""
+    (message,) = sealed_run(ledger, 1)
+    ledger.settle(outcome(message))
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    assert claim(ledger, message.run_id)
+    assert ledger.finish(loaded(ledger, message.run_id), RunState.DONE_WITH_FAILURES, SUMMARY)
+    return message
+
+
+def claim(ledger: Ledger, run_id: str, now: float = 1000) -> bool:
+    return ledger.claim_final_job(run_id, ledger.shard_counts(run_id), now)
+
+
+def loaded(ledger: Ledger, run_id: str) -> Run:
+    run = ledger.load_run(run_id)
+    assert run is not None
+    return run
+
+
+def test_a_failure_is_not_taken_back_while_manifests_are_built_nor_after(ledger: Ledger) -> None:
     (message,) = sealed_run(ledger, 1)
     ledger.settle(failed(message))
-    ledger.advance(message.run_id, RunState.DISPATCHING, state)
-    assert not ledger.requeue(Page(replace(message, replays=1)))
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    claim(ledger, message.run_id)
+    again = Page(replace(message, replays=1))
+    assert not ledger.requeue(again)
+    assert not ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+    ledger.finish(loaded(ledger, message.run_id), RunState.DONE_WITH_FAILURES, SUMMARY)
+    assert not ledger.requeue(again)
     assert ledger.counts(message.run_id) == Counts(1, 0, 1)
 
 
-def test_a_replay_reopens_a_run_that_is_done_with_failures(ledger: Ledger) -> None:
-    (message,) = sealed_run(ledger, 1)
-    ledger.settle(failed(message))
-    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.DONE_WITH_FAILURES)
+def test_a_reopened_run_takes_failures_back(ledger: Ledger) -> None:
+    message = built(ledger, failed)
+    assert not ledger.reopen(message.run_id, [RunState.CANCELLED])
+    assert ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+    assert ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+    assert loaded(ledger, message.run_id).state is RunState.TILING
+    assert message.run_id in set(ledger.open_runs())
     assert ledger.requeue(Page(replace(message, replays=1)))
-    run = ledger.load_run(message.run_id)
-    assert run is not None
-    assert run.state is RunState.TILING
+    assert ledger.counts(message.run_id) == Counts(1, 0, 0)
+
+
+def test_a_run_that_changes_between_the_look_and_the_claim_is_not_claimed(ledger: Ledger) -> None:
+    first, second = sealed_run(ledger, 2)
+    ledger.advance(first.run_id, RunState.DISPATCHING, RunState.TILING)
+    ledger.settle(done(first))
+    ledger.settle(failed(second))
+    seen = ledger.shard_counts(first.run_id)
+    assert ledger.requeue(Page(replace(second, replays=1)))
+    assert not ledger.claim_final_job(first.run_id, seen, 1000)
+    assert loaded(ledger, first.run_id).state is RunState.TILING
+
+
+def test_a_failure_is_taken_back_or_the_run_claimed_never_both(ledger: Ledger) -> None:
+    for _ in range(10):
+        (message,) = sealed_run(ledger, 1)
+        ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+        ledger.settle(failed(message))
+        seen = ledger.shard_counts(message.run_id)
+        again = Page(replace(message, replays=1))
+        with ThreadPoolExecutor(2) as threads:
+            requeued = threads.submit(ledger.requeue, again)
+            claimed = threads.submit(ledger.claim_final_job, message.run_id, seen, 1000)
+        assert requeued.result() != claimed.result()
+
+
+def test_runs_are_open_from_their_opening_to_their_end(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    rejected = replace(a_run(new_run_id()), plan=None, state=RunState.REJECTED, errors=("no",))
+    ledger.open_run(rejected)
+    ended = built(ledger, done)
+    cancelled = a_run(new_run_id())
+    ledger.open_run(cancelled)
+    assert ledger.cancel(cancelled.run_id, 5)
+    found = set(ledger.open_runs())
+    assert message.run_id in found
+    assert not {rejected.run_id, ended.run_id, cancelled.run_id} & found
+
+
+def test_a_run_is_cancelled_until_it_has_ended(ledger: Ledger) -> None:
+    ended = built(ledger, done)
+    assert not ledger.cancel(ended.run_id, 5)
+    (message,) = sealed_run(ledger, 1)
+    assert ledger.cancel(message.run_id, 5.5)
+    assert not ledger.cancel(message.run_id, 6)
+    run = loaded(ledger, message.run_id)
+    assert (run.state, run.cancelled_at) == (RunState.CANCELLED, 5)
+    assert not claim(ledger, message.run_id)
+
+
+def test_a_cancelled_run_goes_on_where_it_was(ledger: Ledger) -> None:
+    (sealed,) = sealed_run(ledger, 1)
+    ledger.cancel(sealed.run_id, 5)
+    assert not ledger.restart(sealed.run_id)
+    assert ledger.reopen(sealed.run_id, [RunState.CANCELLED])
+    assert loaded(ledger, sealed.run_id).state is RunState.TILING
+    unsealed = new_run_id()
+    ledger.open_run(a_run(unsealed))
+    ledger.cancel(unsealed, 5)
+    assert not ledger.reopen(unsealed, [RunState.CANCELLED])
+    assert ledger.restart(unsealed)
+    assert loaded(ledger, unsealed).state is RunState.DISPATCHING
+    assert {sealed.run_id, unsealed} <= set(ledger.open_runs())
+
+
+def test_a_built_run_is_claimed_to_be_built_again(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    assert not ledger.claim_rebuild(message.run_id, 5, with_gaps=True)
+    ended = built(ledger, failed)
+    assert ledger.claim_rebuild(ended.run_id, 5, with_gaps=True)
+    assert not ledger.claim_rebuild(ended.run_id, 5, with_gaps=True)
+    run = loaded(ledger, ended.run_id)
+    assert (run.state, run.with_gaps, run.final_job) == (RunState.BUILDING, True, None)
+    assert ended.run_id in set(ledger.open_runs())
+
+
+def test_what_the_reconciler_remembers_comes_back(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    watch = Watch(1000, Counts(1, 0, 0), restarts=2)
+    assert not ledger.note_watch(message.run_id, watch)
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    assert ledger.note_watch(message.run_id, watch)
+    assert loaded(ledger, message.run_id).watch == watch
+
+
+def opened(ledger: Ledger) -> str:
+    run_id = new_run_id()
+    assert ledger.open_run(a_run(run_id))
+    return run_id
+
+
+def test_an_item_is_taken_by_one_run_at_a_time(ledger: Ledger) -> None:
+    export = f"file:///exports/{new_run_id()}"
+    items = [f"item {number}" for number in range(130)]
+    first, second = opened(ledger), opened(ledger)
+    assert ledger.take_items(first, export, items) == frozenset()
+    assert ledger.take_items(first, export, items) == frozenset()
+    assert ledger.take_items(second, export, ["other", items[-1]]) == {first}
+    assert ledger.owners(export, ["other", items[-1]]) == {items[-1]: first}
+    assert ledger.take_items(second, f"{export}/other", items) == frozenset()
+    assert ledger.note_waiting(second, first)
+    assert loaded(ledger, second).waits_for == first
+
+
+def test_a_run_that_is_blocked_lets_go_of_what_it_had_taken(ledger: Ledger) -> None:
+    export = f"file:///exports/{new_run_id()}"
+    items = [f"item {number}" for number in range(130)]
+    first, second = opened(ledger), opened(ledger)
+    ledger.take_items(first, export, items[-1:])
+    assert ledger.take_items(second, export, items) == {first}
+    assert ledger.owners(export, items) == {items[-1]: first}
+
+
+def test_items_of_a_run_that_has_ended_are_taken_over(ledger: Ledger) -> None:
+    export = f"file:///exports/{new_run_id()}"
+    ended = built(ledger, done)
+    ledger.take_items(ended.run_id, export, ["a", "b"])
+    later = opened(ledger)
+    assert ledger.take_items(later, export, ["a"]) == frozenset()
+    assert ledger.owners(export, ["a", "b"]) == {"a": later, "b": ended.run_id}
+
+
+def test_items_of_a_cancelled_run_are_free_when_its_workers_have_noticed(ledger: Ledger) -> None:
+    export = f"file:///exports/{new_run_id()}"
+    first, second = opened(ledger), opened(ledger)
+    ledger.take_items(first, export, ["a"])
+    ledger.cancel(first, time.time())
+    assert ledger.take_items(second, export, ["a"]) == {first}
+    ledger.restart(first)
+    ledger.cancel(first, time.time() - CANCEL_SECONDS - 1)
+    assert ledger.take_items(second, export, ["a"]) == frozenset()
+
+
+def test_an_item_is_taken_by_one_of_many(ledger: Ledger) -> None:
+    export = f"file:///exports/{new_run_id()}"
+    runs = [opened(ledger) for _ in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        blocked = list(threads.map(lambda run: ledger.take_items(run, export, ["a"]), runs))
+    (owner,) = ledger.owners(export, ["a"]).values()
+    assert [run for run, by in zip(runs, blocked, strict=True) if not by] == [owner]
 
 
 def expanded(ledger: Ledger, parts: int) -> list[Message]:
@@ -346,7 +518,9 @@ def test_a_failed_part_is_replayed_alone(ledger: Ledger) -> None:
         ledger.settle(done(message))
     ledger.settle(replace(done(found[1], parts=3), parts=3))
     ledger.settle(failed(found[3]))
-    ledger.advance(found[0].run_id, RunState.TILING, RunState.DONE_WITH_FAILURES)
+    assert claim(ledger, found[0].run_id)
+    ledger.finish(loaded(ledger, found[0].run_id), RunState.DONE_WITH_FAILURES, SUMMARY)
+    assert ledger.reopen(found[0].run_id, [RunState.DONE_WITH_FAILURES])
     again = replace(found[3], replays=1)
     assert ledger.requeue(Page(again))
     assert ledger.counts(found[0].run_id) == Counts(5, 4, 0)
@@ -396,48 +570,65 @@ def test_a_state_changes_only_from_the_state_before(ledger: Ledger) -> None:
     assert run.state is RunState.TILING
 
 
-def test_the_final_job_is_claimed_by_one_of_many(ledger: Ledger) -> None:
+def settled_run(ledger: Ledger) -> str:
+    """Return a run that is tiling, its one page done."""
     (message,) = sealed_run(ledger, 1)
+    ledger.settle(done(message))
     ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    return message.run_id
+
+
+def test_the_final_job_is_claimed_by_one_of_many(ledger: Ledger) -> None:
+    run_id = settled_run(ledger)
     with ThreadPoolExecutor(8) as threads:
-        claims = threads.map(lambda _: ledger.claim_final_job(message.run_id, 1000, 900), range(8))
-        assert sum(claims) == 1
+        assert sum(threads.map(lambda _: claim(ledger, run_id), range(8))) == 1
 
 
 def test_a_run_that_is_still_dispatched_is_not_claimed(ledger: Ledger) -> None:
     (message,) = sealed_run(ledger, 1)
-    assert not ledger.claim_final_job(message.run_id, 1000, 900)
+    ledger.settle(done(message))
+    assert not claim(ledger, message.run_id)
 
 
 def test_a_claim_without_a_job_is_claimed_again_when_it_is_old(ledger: Ledger) -> None:
-    (message,) = sealed_run(ledger, 1)
-    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
-    assert ledger.claim_final_job(message.run_id, now=1000, stale_before=900)
-    assert not ledger.claim_final_job(message.run_id, now=1050, stale_before=1000)
-    assert ledger.claim_final_job(message.run_id, now=1061, stale_before=1001)
+    run_id = settled_run(ledger)
+    assert claim(ledger, run_id, now=1000)
+    assert not ledger.reclaim_final_job(run_id, None, now=1050, stale_before=1000)
+    assert ledger.reclaim_final_job(run_id, None, now=1061, stale_before=1001)
+    assert loaded(ledger, run_id).final_jobs == 2
 
 
-def test_a_claim_with_a_job_is_never_claimed_again(ledger: Ledger) -> None:
-    (message,) = sealed_run(ledger, 1)
-    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
-    ledger.claim_final_job(message.run_id, 1000, 900)
-    ledger.note_final_job(message.run_id, "job-1")
-    assert not ledger.claim_final_job(message.run_id, 9000, 8000)
-    run = ledger.load_run(message.run_id)
-    assert run is not None
-    assert run.final_job == "job-1"
+def test_a_claim_with_a_job_is_claimed_again_only_by_who_knows_that_it_is_dead(
+    ledger: Ledger,
+) -> None:
+    run_id = settled_run(ledger)
+    claim(ledger, run_id)
+    ledger.note_final_job(run_id, "job-1")
+    assert not ledger.reclaim_final_job(run_id, None, 9000, 8000)
+    assert not ledger.reclaim_final_job(run_id, "job-0", 9000, 8000)
+    assert loaded(ledger, run_id).final_job == "job-1"
+    assert ledger.reclaim_final_job(run_id, "job-1", 9000, 8000)
+    assert loaded(ledger, run_id).final_job is None
 
 
 def test_a_run_that_is_building_ends_once_with_its_summary(ledger: Ledger) -> None:
-    (message,) = sealed_run(ledger, 1)
-    summary = Summary("https://x/c.json", 1, 0, 0, 9, 1, withheld=("ä",), problems=("CSV …",))
-    assert not ledger.finish(message.run_id, RunState.DONE, summary)
-    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.BUILDING)
-    assert ledger.finish(message.run_id, RunState.DONE, summary)
-    assert not ledger.finish(message.run_id, RunState.DONE_WITH_FAILURES, summary)
-    run = ledger.load_run(message.run_id)
-    assert run is not None
-    assert (run.state, run.summary) == (RunState.DONE, summary)
+    run_id = settled_run(ledger)
+    assert not ledger.finish(loaded(ledger, run_id), RunState.DONE, SUMMARY)
+    claim(ledger, run_id)
+    building = loaded(ledger, run_id)
+    assert ledger.finish(building, RunState.DONE, SUMMARY)
+    assert not ledger.finish(building, RunState.DONE_WITH_FAILURES, SUMMARY)
+    run = loaded(ledger, run_id)
+    assert (run.state, run.summary) == (RunState.DONE, SUMMARY)
+
+
+def test_a_builder_whose_claim_was_taken_over_does_not_end_the_run(ledger: Ledger) -> None:
+    run_id = settled_run(ledger)
+    claim(ledger, run_id, now=1000)
+    slow = loaded(ledger, run_id)
+    ledger.reclaim_final_job(run_id, None, now=2000, stale_before=1900)
+    assert not ledger.finish(slow, RunState.DONE, SUMMARY)
+    assert ledger.finish(loaded(ledger, run_id), RunState.DONE, SUMMARY)
 
 
 @pytest.mark.parametrize(
@@ -479,7 +670,7 @@ def test_botocore_does_repeat_it(cloud: EmbeddedCloud) -> None:
         raw.stream = lambda: iter([raw.read()])  # type: ignore[attr-defined]
         return AWSResponse(request.url, 400, HTTPHeaders(), raw)
 
-    events: Any = ledger._client.meta.events
+    events: Any = ledger._table._client.meta.events
     events.register("before-send.dynamodb.TransactWriteItems", answer)
     assert ledger.settle(done(message))
     assert conflicts == 0

@@ -25,7 +25,7 @@ class Watched(MemoryDelivery):
 
 
 def delivery(on_extend: Callable[[int], None] = lambda _seconds: None) -> Watched:
-    return Watched(MemoryQueue(), "body", 1, "handle", on_extend)
+    return Watched(MemoryQueue(), "body", 1, "handle", "run-1", on_extend)
 
 
 def test_beats_go_on_until_the_block_is_left() -> None:

@@ -33,7 +33,7 @@ class Scene:
         self.ledger.advance(self.run_id, RunState.DISPATCHING, RunState.TILING)
         self.queue.send(messages)
         self.stop = threading.Event()
-        desk = Desk(self.ledger, self.queue, self.jobs, self.tiler)
+        desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
         patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
         self.slot = Slot(self.queue, desk, patience, self.stop)
 
@@ -123,7 +123,7 @@ def test_a_poisonous_body_costs_only_itself(body: str) -> None:
     scene.queue.entries.reverse()
     scene.slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(2, 2, 0)
-    assert [buried for buried, _ in scene.queue.dead_letters] == [body]
+    assert [letter.body for letter in scene.queue.dead_letters.letters] == [body]
 
 
 @pytest.mark.parametrize("part", ["load_run", "load_page", "settle", "counts", "claim_final_job"])

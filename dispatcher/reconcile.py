@@ -1,0 +1,183 @@
+"""Every few minutes: bring forward each run that is stuck because a process died at a bad moment.
+
+May run at any time, several times at once, and be cut off anywhere. Each action is one log event.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from dispatcher.burials import Burials
+from pipeline.batch import Jobs
+from pipeline.completion import Completion, complete_run, submit_again
+from pipeline.dead_letters import DeadLetters
+from pipeline.ledger import Ledger
+from pipeline.outbox import Depth, Outbox
+from pipeline.pool import start_workers
+from pipeline.run import Counts, PageState, Plan, Run, RunState, Upload, Watch
+
+DISPATCH_SECONDS = 960
+"""A run that is dispatched for so long has been cut off: a Lambda has 900 s at most."""
+CONFIRM_SECONDS = 300
+"""A run that has not moved for so long may lack messages; the queue's numbers lag by a minute."""
+PASS_SECONDS = 240
+MAX_RESTARTS = 3
+"""Workers that are started so often without any progress would not help the next time either."""
+MAX_FINAL_JOBS = 3
+MAX_SENT_AGAIN = 1_000
+MAX_LOOKED_AT = 50
+
+log = structlog.get_logger()
+
+
+class Dispatching(Protocol):
+    """What the reconciler asks of the dispatcher."""
+
+    def dispatch(self, upload: Upload) -> str:
+        """Take up the run of an upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient the reconciler is."""
+
+    dispatch_seconds: int = DISPATCH_SECONDS
+    confirm_seconds: int = CONFIRM_SECONDS
+    pass_seconds: int = PASS_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Looks at the open runs and the dead letters, and does what somebody left undone."""
+
+    dispatcher: Dispatching
+    ledger: Ledger
+    outbox: Outbox
+    dead_letters: DeadLetters
+    jobs: Jobs
+    limits: Limits = field(default_factory=Limits)
+    now: Callable[[], float] = time.time
+
+    def reconcile(self) -> None:
+        """Do one pass. A fault with one run keeps back no other; all are raised at the end."""
+        deadline = self.now() + self.limits.pass_seconds
+        faults: list[Exception] = []
+        burials = Burials(self.ledger, self.outbox, self.dead_letters, self.jobs)
+        self._guarded(lambda: burials.reconcile(lambda: self.now() > deadline), faults)
+        scene = self._look()
+        for run in scene.runs:
+            if self.now() > deadline:
+                log.warning("reconciling_cut_off")
+                break
+            with structlog.contextvars.bound_contextvars(run=run.run_id):
+                self._guarded(lambda run=run: self._bring_forward(run, scene), faults)  # type: ignore[misc]
+        if not scene.runs and scene.depth.waiting > 0:
+            self._guarded(self._serve_what_nobody_expects, faults)
+        if faults:
+            raise ExceptionGroup("not all could be reconciled", faults)
+
+    def _guarded(self, action: Callable[[], None], faults: list[Exception]) -> None:
+        try:
+            action()
+        except Exception as fault:
+            log.exception("reconciling_failed")
+            faults.append(fault)
+
+    def _look(self) -> "Scene":
+        runs = tuple(self._open_runs())
+        counts = {
+            run.run_id: self.ledger.counts(run.run_id)
+            for run in runs
+            if run.state is RunState.TILING
+        }
+        # Last, for what was settled meanwhile was deleted after it was counted.
+        return Scene(runs, counts, self.outbox.depth())
+
+    def _open_runs(self) -> Iterator[Run]:
+        for run_id in self.ledger.open_runs():
+            run = self.ledger.load_run(run_id)
+            if run is not None:
+                yield run
+
+    def _bring_forward(self, run: Run, scene: "Scene") -> None:
+        if run.state is RunState.DISPATCHING:
+            self._dispatch(run)
+        elif run.state is RunState.BUILDING:
+            self._build(run)
+        elif run.state is RunState.TILING and run.plan is not None:
+            counts = scene.counts[run.run_id]
+            if counts.pending > 0:
+                self._tile(run, run.plan, counts, scene)
+            elif complete_run(run.run_id, self.ledger, self.jobs) is Completion.STARTED:
+                log.warning("run_completed")
+
+    def _dispatch(self, run: Run) -> None:
+        if run.waits_for or run.opened_at < self.now() - self.limits.dispatch_seconds:
+            log.warning("run_dispatched_again", waited_for=run.waits_for)
+            self.dispatcher.dispatch(run.upload)
+
+    def _build(self, run: Run) -> None:
+        if run.final_job is not None and self.jobs.living([run.final_job]):
+            return
+        if run.final_job is not None and run.final_jobs >= MAX_FINAL_JOBS:
+            log.error("final_job_given_up", job=run.final_job, tried=run.final_jobs)
+            return
+        if submit_again(run, run.final_job, self.ledger, self.jobs) is Completion.STARTED:
+            log.warning("final_job_again", dead=run.final_job)
+
+    def _tile(self, run: Run, plan: Plan, counts: Counts, scene: "Scene") -> None:
+        watch = run.watch
+        if watch is None or watch.counts != counts:
+            watch = Watch(int(self.now()), counts)
+            self.ledger.note_watch(run.run_id, watch)
+        if sum(scene.depth) > 0 and not self.jobs.living(run.worker_jobs):
+            self._restart(run, min(plan.workers, counts.pending), watch)
+        is_still = watch.since <= self.now() - self.limits.confirm_seconds
+        if is_still and sum(scene.depth) < scene.pending:
+            self._send_again(run, watch)
+
+    def _restart(self, run: Run, count: int, watch: Watch) -> None:
+        if watch.restarts >= MAX_RESTARTS:
+            log.error("workers_given_up", restarts=watch.restarts)
+            return
+        # Noted first: a pass that is cut off must not start workers for ever.
+        again = Watch(watch.since, watch.counts, watch.restarts + 1)
+        self.ledger.note_watch(run.run_id, again)
+        start_workers(run, count, self.ledger, self.jobs)
+
+    def _send_again(self, run: Run, watch: Watch) -> None:
+        queued = self.ledger.pages(run.run_id, PageState.QUEUED)
+        pages = itertools.islice(queued, MAX_SENT_AGAIN)
+        sent = self.outbox.send(page.message for page in pages)
+        self.ledger.note_watch(run.run_id, Watch(int(self.now()), watch.counts))
+        log.warning("messages_sent_again", messages=sent)
+
+    def _serve_what_nobody_expects(self) -> None:
+        """Start a worker for messages that wait while no run is open, as after a redrive by hand.
+
+        Whichever run it is started for, it serves them all, and reopens the runs it meets.
+        """
+        for run_id in itertools.islice(self.ledger.runs(), MAX_LOOKED_AT):
+            run = self.ledger.load_run(run_id)
+            if run is not None and run.plan is not None:
+                if not self.jobs.living(run.worker_jobs):
+                    start_workers(run, 1, self.ledger, self.jobs)
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The open runs, the counts of those that are tiling, and the queue, at about one moment."""
+
+    runs: tuple[Run, ...]
+    counts: dict[str, Counts]
+    depth: Depth
+
+    @property
+    def pending(self) -> int:
+        """Return how many pages of all runs have a message, or should."""
+        return sum(counts.pending for counts in self.counts.values())

@@ -1,0 +1,153 @@
+"""The pages' rows in DynamoDB and their counters, sixteen to a run.
+
+An outcome is one transaction: the row, under a condition on its old state, and the counter of its
+shard. The run's own row is not touched: a thousand workers would meet there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline import rows
+from pipeline.dynamo_runs import UNSEALED, UNSEALED_VALUES
+from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES, DynamoTable, Entry
+from pipeline.run import SHARDS, Counts, Page, PageState
+
+QUEUED_HERE = "#state = :queued AND #replays = :replays AND #parts = :parts"
+
+
+class DynamoPages:
+    """The part of `pipeline.ledger.Ledger` that is about pages and their counts."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        return self._write_unsealed(run_id, [self._table.put(rows.page_item(p)) for p in pages])
+
+    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        return self._write_unsealed(run_id, [self._table.delete(rows.page_key(p)) for p in pages])
+
+    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
+        totals = Counter(page.shard for page in pages)
+        sealing = self._table.update(
+            rows.run_key(run_id),
+            {**UNSEALED_VALUES, ":yes": True},
+            UpdateExpression="SET #recorded = :yes",
+            ConditionExpression=UNSEALED,
+        )
+        counters = [
+            self._table.put(
+                rows.count_key(run_id, shard)
+                | rows.encode(rows.count_values(Counts(total=totals[shard])) | {"open": True})
+            )
+            for shard in range(SHARDS)
+        ]
+        return self._table.transact(sealing, *counters)
+
+    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
+        for shard in range(SHARDS):
+            for item in self._table.query(rows.shard_partition(run_id, shard), rows.PAGE):
+                page = rows.parse_page(item)
+                if state is None or page.state is state:
+                    yield page
+
+    def load_page(self, page: Page) -> Page | None:
+        item = self._table.get(rows.page_key(page))
+        return rows.parse_page(item) if item else None
+
+    def expand(self, page: Page, parts: int) -> bool:
+        fixing = self._table.update(
+            rows.page_key(page),
+            {**_queued_here(replace(page, parts=1)), ":counted": parts},
+            UpdateExpression="SET #parts = :counted",
+            ConditionExpression=QUEUED_HERE,
+        )
+        return self._table.transact(fixing, self._count(page, "total", parts - 1))
+
+    def add_parts(self, pages: Sequence[Page]) -> None:
+        # What has been settled meanwhile must not be written over.
+        puts = [self._table.put(rows.page_item(p), ConditionExpression=IS_NEW) for p in pages]
+        for start in range(0, len(puts), MAX_TRANSACTION_ENTRIES):
+            entries = puts[start : start + MAX_TRANSACTION_ENTRIES]
+            if not self._table.transact(*entries):
+                for entry in entries:
+                    self._table.transact(entry)
+
+    def settle(self, page: Page) -> bool:
+        outcome = rows.outcome_values(page)
+        update = ", ".join(f"#{name} = :{name}" for name in ("state", *outcome))
+        settling = self._table.update(
+            rows.page_key(page),
+            {
+                **_queued_here(page),
+                ":state": page.state.value,
+                **{f":{name}": value for name, value in outcome.items()},
+            },
+            UpdateExpression=f"SET {update}",
+            ConditionExpression=QUEUED_HERE,
+        )
+        return self._table.transact(settling, self._count(page, page.state.value, 1))
+
+    def requeue(self, page: Page) -> bool:
+        has_failed_before = "#state = :failed AND #replays < :replays"
+        requeuing = self._table.update(
+            rows.page_key(page),
+            {
+                ":failed": PageState.FAILED.value,
+                ":queued": PageState.QUEUED.value,
+                ":replays": page.message.replays,
+                ":never": 0,
+            },
+            UpdateExpression=(
+                "SET #state = :queued, #replays = :replays, #attempts = :never, #ended_at = :never"
+                " REMOVE #reason"
+            ),
+            ConditionExpression=has_failed_before,
+        )
+        counting = self._table.update(
+            rows.count_key(page.message.run_id, page.shard),
+            {":change": -1, ":yes": True},
+            UpdateExpression="ADD #failed :change",
+            ConditionExpression="#open = :yes",
+        )
+        return self._table.transact(requeuing, counting)
+
+    def counts(self, run_id: str, shard: int | None = None) -> Counts:
+        if shard is None:
+            return sum(self.shard_counts(run_id), Counts())
+        item = self._table.get(rows.count_key(run_id, shard))
+        return rows.parse_counts(item) if item else Counts()
+
+    def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
+        items = self._table.get_all([rows.count_key(run_id, shard) for shard in range(SHARDS)])
+        # The answer is in no order; the keys of shards sort as their numbers do.
+        ordered = sorted(items, key=lambda item: rows.decode(item)["pk"])
+        return tuple(map(rows.parse_counts, ordered))
+
+    def _count(self, page: Page, name: str, change: int) -> Entry:
+        return self._table.update(
+            rows.count_key(page.message.run_id, page.shard),
+            {":change": change},
+            UpdateExpression=f"ADD #{name} :change",
+        )
+
+    def _write_unsealed(self, run_id: str, entries: Sequence[Entry]) -> bool:
+        """Write entries, a transaction's worth at a time, as long as the run is not sealed."""
+        unsealed = self._table.check(
+            rows.run_key(run_id), UNSEALED_VALUES, ConditionExpression=UNSEALED
+        )
+        step = MAX_TRANSACTION_ENTRIES - 1
+        return all(
+            self._table.transact(unsealed, *entries[start : start + step])
+            for start in range(0, len(entries), step)
+        )
+
+
+def _queued_here(page: Page) -> dict[str, Any]:
+    return {
+        ":queued": PageState.QUEUED.value,
+        ":replays": page.message.replays,
+        ":parts": page.parts,
+    }

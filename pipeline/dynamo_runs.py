@@ -1,0 +1,206 @@
+"""The runs' rows in DynamoDB: their states, each change a guarded transition.
+
+A run that has not ended has an entry in the list of open runs, kept in the same transactions.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline import rows
+from pipeline.dynamo_table import IS_NEW, DynamoTable, Entry
+from pipeline.run import SHARDS, Counts, Run, RunState, Summary, Watch
+
+UNSEALED = "#state = :dispatching AND #recorded = :no"
+UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
+
+UNDER_WAY = (RunState.DISPATCHING, RunState.TILING, RunState.BUILDING)
+BUILT = (RunState.DONE, RunState.DONE_WITH_FAILURES)
+
+
+class DynamoRuns:
+    """The part of `pipeline.ledger.Ledger` that is about runs as a whole."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    def open_run(self, run: Run) -> bool:
+        opening = self._table.put(
+            rows.run_item(run),
+            UNSEALED_VALUES,
+            ConditionExpression=f"{IS_NEW} OR ({UNSEALED})",
+        )
+        listed = [self._table.put(rows.listed_item(run))]
+        if not run.state.ended:
+            listed.append(self._listed_open(run.run_id))
+        return self._table.transact(opening, *listed)
+
+    def load_run(self, run_id: str) -> Run | None:
+        item = self._table.get(rows.run_key(run_id))
+        return rows.parse_run(item) if item else None
+
+    def runs(self) -> Iterator[str]:
+        for item in self._table.query(rows.RUNS, newest_first=True):
+            yield rows.decode(item)["run_id"]
+
+    def open_runs(self) -> Iterator[str]:
+        for item in self._table.query(rows.OPEN):
+            yield rows.decode(item)["sk"]
+
+    def note_waiting(self, run_id: str, other: str) -> bool:
+        return self._change(
+            run_id,
+            UNSEALED_VALUES | {":other": other},
+            UpdateExpression="SET #waits_for = :other",
+            ConditionExpression=UNSEALED,
+        )
+
+    def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
+        is_next = "size(#worker_jobs) = :index"
+        return self._change(
+            run_id,
+            {":index": index, ":job": [job_id]},
+            UpdateExpression="SET #worker_jobs = list_append(#worker_jobs, :job)",
+            ConditionExpression=is_next,
+        )
+
+    def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
+        return self._change(
+            run_id,
+            {":before": before.value, ":after": after.value},
+            UpdateExpression="SET #state = :after",
+            ConditionExpression="#state = :before",
+        )
+
+    def cancel(self, run_id: str, now: float) -> bool:
+        is_under_way, states = _one_of(UNDER_WAY)
+        return self._change(
+            run_id,
+            states | {":cancelled": RunState.CANCELLED.value, ":now": int(now)},
+            self._unlisted_open(run_id),
+            UpdateExpression="SET #state = :cancelled, #cancelled_at = :now",
+            ConditionExpression=is_under_way,
+        )
+
+    def restart(self, run_id: str) -> bool:
+        return self._change(
+            run_id,
+            UNSEALED_VALUES | {":cancelled": RunState.CANCELLED.value},
+            self._listed_open(run_id),
+            UpdateExpression="SET #state = :dispatching",
+            ConditionExpression="#state = :cancelled AND #recorded = :no",
+        )
+
+    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
+        may_be_reopened, values = _one_of((RunState.TILING, *states))
+        opened = [
+            self._table.update(
+                rows.count_key(run_id, shard), {":yes": True}, UpdateExpression="SET #open = :yes"
+            )
+            for shard in range(SHARDS)
+        ]
+        return self._change(
+            run_id,
+            values | {":tiling": RunState.TILING.value, ":yes": True, ":none": None},
+            self._listed_open(run_id),
+            *opened,
+            UpdateExpression="SET #state = :tiling, #watch = :none",
+            ConditionExpression=f"{may_be_reopened} AND #recorded = :yes",
+        )
+
+    def note_watch(self, run_id: str, watch: Watch) -> bool:
+        return self._change(
+            run_id,
+            {":watch": rows.watch_values(watch), ":tiling": RunState.TILING.value},
+            UpdateExpression="SET #watch = :watch",
+            ConditionExpression="#state = :tiling",
+        )
+
+    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
+        counts_are_these = "#total = :total AND #done = :done AND #failed = :failed"
+        closed = [
+            self._table.update(
+                rows.count_key(run_id, shard),
+                {f":{name}": value for name, value in rows.count_values(counts).items()}
+                | {":no": False},
+                UpdateExpression="SET #open = :no",
+                ConditionExpression=counts_are_these,
+            )
+            for shard, counts in enumerate(shards)
+        ]
+        return self._change(
+            run_id,
+            _claim(now) | {":tiling": RunState.TILING.value, ":one": 1},
+            *closed,
+            UpdateExpression=f"{CLAIM}, #final_jobs = :one",
+            ConditionExpression="#state = :tiling",
+        )
+
+    def claim_rebuild(self, run_id: str, now: float, *, with_gaps: bool) -> bool:
+        is_built, states = _one_of(BUILT)
+        return self._change(
+            run_id,
+            states | _claim(now) | {":gaps": with_gaps, ":one": 1},
+            self._listed_open(run_id),
+            UpdateExpression=f"{CLAIM}, #final_jobs = :one, #with_gaps = :gaps",
+            ConditionExpression=is_built,
+        )
+
+    def reclaim_final_job(
+        self, run_id: str, dead: str | None, now: float, stale_before: float
+    ) -> bool:
+        claim_is_stale = "#state = :building AND #final_job = :dead AND #claimed_at < :stale"
+        return self._change(
+            run_id,
+            _claim(now) | {":dead": dead, ":stale": int(stale_before), ":one": 1},
+            UpdateExpression=f"{CLAIM}, #final_jobs = #final_jobs + :one",
+            ConditionExpression=claim_is_stale,
+        )
+
+    def note_final_job(self, run_id: str, job_id: str) -> None:
+        # A transaction too, for a plain write is refused while another's is under way.
+        self._change(
+            run_id,
+            {":job": job_id, ":building": RunState.BUILDING.value},
+            UpdateExpression="SET #final_job = :job",
+            ConditionExpression="#state = :building",
+        )
+
+    def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
+        claim_is_the_same = "#state = :building AND #claimed_at = :claimed"
+        return self._change(
+            run.run_id,
+            {
+                ":building": RunState.BUILDING.value,
+                ":claimed": run.claimed_at,
+                ":state": state.value,
+                ":summary": rows.summary_values(summary),
+            },
+            self._unlisted_open(run.run_id),
+            UpdateExpression="SET #state = :state, #summary = :summary",
+            ConditionExpression=claim_is_the_same,
+        )
+
+    def _change(
+        self, run_id: str, values: Mapping[str, Any], *others: Entry, **expressions: str
+    ) -> bool:
+        change = self._table.update(rows.run_key(run_id), values, **expressions)
+        return self._table.transact(change, *others)
+
+    def _listed_open(self, run_id: str) -> Entry:
+        return self._table.put(rows.open_item(run_id))
+
+    def _unlisted_open(self, run_id: str) -> Entry:
+        return self._table.delete(rows.open_item(run_id))
+
+
+CLAIM = "SET #state = :building, #claimed_at = :now, #final_job = :none"
+
+
+def _claim(now: float) -> dict[str, Any]:
+    return {":building": RunState.BUILDING.value, ":now": int(now), ":none": None}
+
+
+def _one_of(states: Collection[RunState]) -> tuple[str, dict[str, str]]:
+    """Return the condition that a run is in one of the states, and its values."""
+    values = {f":is_{state.value}": state.value for state in states}
+    return f"#state IN ({', '.join(values)})", values

@@ -1,0 +1,66 @@
+"""Batch, the task files and the tiling, as simple as can be."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.run import Plan, Run, TiledPage, Upload
+from worker.page import PageWork
+
+SMALL = TiledPage(width=10, height=20, sizes=(), tiles=3, seconds=0.1)
+
+
+@dataclass
+class MemoryJobs:
+    """Batch that starts nothing, and remembers what it was asked."""
+
+    workers: list[str] = field(default_factory=list)
+    finals: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
+    """The jobs' ids by what they were submitted for."""
+    ended: set[str] = field(default_factory=set)
+
+    def submit_worker(self, run_id: str, plan: Plan, index: int) -> str:
+        self.workers.append(run_id)
+        return self.named.setdefault(f"{run_id} {index}", f"worker-{len(self.workers)}")
+
+    def submit_final(self, run: Run) -> str:
+        self.finals.append(run.run_id)
+        return self.named.setdefault(f"{run.run_id} {run.claimed_at}", f"final-{len(self.finals)}")
+
+    def find_worker(self, run_id: str, plan: Plan, index: int) -> str | None:
+        return self.named.get(f"{run_id} {index}")
+
+    def find_final(self, run: Run) -> str | None:
+        return self.named.get(f"{run.run_id} {run.claimed_at}")
+
+    def living(self, job_ids: Sequence[str]) -> set[str]:
+        return (set(job_ids) & set(self.named.values())) - self.ended
+
+    def terminate(self, job_ids: Iterable[str], reason: str) -> None:
+        self.ended |= set(job_ids)
+
+    def missing(self, queue: str, definition: str) -> list[str]:
+        return self.unknown
+
+
+@dataclass
+class MemoryTaskFiles:
+    """Task files by key."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, upload: Upload) -> bytes:
+        return self.bodies[upload.key]
+
+
+@dataclass
+class ScriptedTiler:
+    """A tiler that does what a test says for a page, or returns a small finished one."""
+
+    script: Callable[[PageWork], TiledPage] = lambda _work: SMALL
+    pages: list[tuple[str, int]] = field(default_factory=list)
+
+    def tile(self, work: PageWork) -> TiledPage:
+        self.pages.append((work.message.item, work.message.page))
+        return self.script(work)

@@ -1,0 +1,237 @@
+"""The ledger in dictionaries."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch
+
+UNDER_WAY = (RunState.DISPATCHING, RunState.TILING, RunState.BUILDING)
+BUILT = (RunState.DONE, RunState.DONE_WITH_FAILURES)
+
+
+class MemoryLedger:
+    """The ledger in dictionaries."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._pages: dict[str, dict[tuple[str, int, int], Page]] = defaultdict(dict)
+        self._counts: dict[tuple[str, int], Counts] = {}
+        self._closed: set[str] = set()
+        self._owners: dict[tuple[str, str], str] = {}
+        self._lock = threading.RLock()
+
+    def open_run(self, run: Run) -> bool:
+        if run.run_id in self._runs and not self._unsealed(run.run_id):
+            return False
+        self._runs[run.run_id] = run
+        return True
+
+    def load_run(self, run_id: str) -> Run | None:
+        return self._runs.get(run_id)
+
+    def runs(self) -> Iterator[str]:
+        newest = sorted(self._runs.values(), key=lambda run: (run.upload.time, run.run_id))
+        return (run.run_id for run in reversed(newest))
+
+    def open_runs(self) -> Iterator[str]:
+        return iter([run.run_id for run in self._runs.values() if not run.state.ended])
+
+    def take_items(self, run_id: str, export: str, items: Sequence[str]) -> frozenset[str]:
+        with self._lock:
+            others = frozenset(self.owners(export, items).values()) - {run_id}
+            blocking = frozenset(other for other in others if self._holds_items(other))
+            for item in items:
+                if not blocking:
+                    self._owners[export, item] = run_id
+                elif self._owners.get((export, item)) == run_id:
+                    del self._owners[export, item]
+            return blocking
+
+    def owners(self, export: str, items: Sequence[str]) -> dict[str, str]:
+        found = {item: self._owners.get((export, item)) for item in items}
+        return {item: owner for item, owner in found.items() if owner is not None}
+
+    def note_waiting(self, run_id: str, other: str) -> bool:
+        return self._change(run_id, is_so=self._unsealed(run_id), waits_for=other)
+
+    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        if pages and not self._unsealed(run_id):
+            return False
+        self._pages[run_id] |= {_key(page): page for page in pages}
+        return True
+
+    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        if pages and not self._unsealed(run_id):
+            return False
+        for page in pages:
+            self._pages[run_id].pop(_key(page), None)
+        return True
+
+    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
+        if not self._unsealed(run_id):
+            return False
+        shards = [page.shard for page in pages]
+        for shard in range(SHARDS):
+            self._counts[run_id, shard] = Counts(total=shards.count(shard))
+        self._runs[run_id] = replace(self._runs[run_id], recorded=True)
+        return True
+
+    def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
+        run = self._runs[run_id]
+        if len(run.worker_jobs) != index:
+            return False
+        self._runs[run_id] = replace(run, worker_jobs=(*run.worker_jobs, job_id))
+        return True
+
+    def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
+        if self._runs[run_id].state is not before:
+            return False
+        self._runs[run_id] = replace(self._runs[run_id], state=after)
+        return True
+
+    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
+        found = list(self._pages[run_id].values())
+        return (page for page in found if state is None or page.state is state)
+
+    def load_page(self, page: Page) -> Page | None:
+        return self._pages[page.message.run_id].get(_key(page))
+
+    def expand(self, page: Page, parts: int) -> bool:
+        with self._lock:
+            row = self._queued_here(replace(page, parts=1))
+            if row is None:
+                return False
+            self._pages[page.message.run_id][_key(page)] = replace(row, parts=parts)
+            self._count(page, "total", parts - 1)
+            return True
+
+    def add_parts(self, pages: Sequence[Page]) -> None:
+        with self._lock:
+            for page in pages:
+                self._pages[page.message.run_id].setdefault(_key(page), page)
+
+    def settle(self, page: Page) -> bool:
+        with self._lock:
+            row = self._queued_here(page)
+            if row is None:
+                return False
+            settled = replace(page, message=row.message)
+            self._pages[page.message.run_id][_key(page)] = settled
+            self._count(page, page.state.value, 1)
+            return True
+
+    def requeue(self, page: Page) -> bool:
+        with self._lock:
+            row = self.load_page(page)
+            if row is None or row.state is not PageState.FAILED:
+                return False
+            if row.message.replays >= page.message.replays:
+                return False
+            if page.message.run_id in self._closed:
+                return False
+            message = replace(row.message, replays=page.message.replays)
+            self._pages[page.message.run_id][_key(page)] = Page(message, parts=row.parts)
+            self._count(page, PageState.FAILED.value, -1)
+            return True
+
+    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
+        with self._lock:
+            run = self._runs[run_id]
+            may_be = run.recorded and run.state in (RunState.TILING, *states)
+            if may_be:
+                self._closed.discard(run_id)
+            return self._change(run_id, is_so=may_be, state=RunState.TILING, watch=None)
+
+    def restart(self, run_id: str) -> bool:
+        run = self._runs[run_id]
+        may_be = run.state is RunState.CANCELLED and not run.recorded
+        return self._change(run_id, is_so=may_be, state=RunState.DISPATCHING)
+
+    def cancel(self, run_id: str, now: float) -> bool:
+        may_be = self._runs[run_id].state in UNDER_WAY
+        return self._change(run_id, is_so=may_be, state=RunState.CANCELLED, cancelled_at=int(now))
+
+    def note_watch(self, run_id: str, watch: Watch) -> bool:
+        is_so = self._runs[run_id].state is RunState.TILING
+        return self._change(run_id, is_so=is_so, watch=watch)
+
+    def counts(self, run_id: str, shard: int | None = None) -> Counts:
+        if shard is not None:
+            return self._counts.get((run_id, shard), Counts())
+        return sum(self.shard_counts(run_id), Counts())
+
+    def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
+        if (run_id, 0) not in self._counts:
+            return ()
+        return tuple(self._counts[run_id, shard] for shard in range(SHARDS))
+
+    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
+        with self._lock:
+            is_so = self.shard_counts(run_id) == tuple(shards)
+            if not is_so or self._runs[run_id].state is not RunState.TILING:
+                return False
+            self._closed.add(run_id)
+            return self._claim(run_id, now, final_jobs=1)
+
+    def reclaim_final_job(
+        self, run_id: str, dead: str | None, now: float, stale_before: float
+    ) -> bool:
+        with self._lock:
+            run = self._runs[run_id]
+            if run.state is not RunState.BUILDING or run.final_job != dead:
+                return False
+            if run.claimed_at is None or run.claimed_at >= int(stale_before):
+                return False
+            return self._claim(run_id, now, final_jobs=run.final_jobs + 1)
+
+    def claim_rebuild(self, run_id: str, now: float, *, with_gaps: bool) -> bool:
+        with self._lock:
+            if self._runs[run_id].state not in BUILT:
+                return False
+            return self._claim(run_id, now, final_jobs=1, with_gaps=with_gaps)
+
+    def note_final_job(self, run_id: str, job_id: str) -> None:
+        is_so = self._runs[run_id].state is RunState.BUILDING
+        self._change(run_id, is_so=is_so, final_job=job_id)
+
+    def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
+        now = self._runs[run.run_id]
+        is_so = now.state is RunState.BUILDING and now.claimed_at == run.claimed_at
+        return self._change(run.run_id, is_so=is_so, state=state, summary=summary)
+
+    def _claim(self, run_id: str, now: float, **changes: Any) -> bool:
+        building = {"state": RunState.BUILDING, "claimed_at": int(now), "final_job": None}
+        return self._change(run_id, is_so=True, **building, **changes)
+
+    def _change(self, run_id: str, *, is_so: bool, **changes: Any) -> bool:
+        if is_so:
+            self._runs[run_id] = replace(self._runs[run_id], **changes)
+        return is_so
+
+    def _holds_items(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.holds_items(time.time())
+
+    def _unsealed(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.state is RunState.DISPATCHING and not run.recorded
+
+    def _queued_here(self, page: Page) -> Page | None:
+        row = self._pages[page.message.run_id].get(_key(page))
+        wanted = (PageState.QUEUED, page.message.replays, page.parts)
+        if row is None or (row.state, row.message.replays, row.parts) != wanted:
+            return None
+        return row
+
+    def _count(self, page: Page, field_name: str, change: int) -> None:
+        key = page.message.run_id, page.shard
+        counts = self._counts[key]
+        self._counts[key] = replace(counts, **{field_name: getattr(counts, field_name) + change})
+
+
+def _key(page: Page) -> tuple[str, int, int]:
+    return page.message.place

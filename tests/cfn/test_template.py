@@ -1,5 +1,6 @@
 """The template and the embedded cloud must be the same system."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 
 from console.cloud import resources
 from console.embedded import EmbeddedCloud
+from dispatcher.handler import RECONCILE
 from pipeline import environment
 from worker.processes import MEMORY_BYTES
 
@@ -71,7 +73,11 @@ def test_the_queue_redrives_alike(template: dict[str, Any]) -> None:
 
 def test_the_stages_find_their_variables(template: dict[str, Any]) -> None:
     function = template["Dispatcher"]["Environment"]["Variables"]
-    assert function == {environment.TABLE: "Ledger", environment.QUEUE_URL: "Pages"}
+    assert function == {
+        environment.TABLE: "Ledger",
+        environment.QUEUE_URL: "Pages",
+        environment.DEAD_LETTER_QUEUE_URL: "PagesDead",
+    }
     job = template["JobDefinition"]["ContainerProperties"]["Environment"]
     names = {entry["Name"]: entry["Value"] for entry in job}
     assert names[environment.TABLE] == "Ledger"
@@ -118,6 +124,11 @@ def test_the_handler_is_where_the_function_looks(template: dict[str, Any]) -> No
     assert (ROOT / (module.replace(".", "/") + ".py")).read_text().count(f"def {name}(") == 1
 
 
+def test_the_schedule_sends_the_event_that_the_handler_takes(template: dict[str, Any]) -> None:
+    (target,) = template["Reconciling"]["Targets"]
+    assert json.loads(target["Input"]) == {"tilepool": RECONCILE}
+
+
 def test_the_image_runs_a_package_named_by_the_command(template: dict[str, Any]) -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert 'ENTRYPOINT ["python", "-m"]\nCMD ["worker"]\n' in dockerfile
@@ -147,7 +158,7 @@ def test_who_sends_to_a_queue_may(template: dict[str, Any]) -> None:
         }
         for role in ("DispatcherRole", "JobRole")
     }
-    assert allowed["DispatcherRole"] >= {"Pages.Arn"}
+    assert allowed["DispatcherRole"] >= {"Pages.Arn", "PagesDead.Arn"}
     assert allowed["JobRole"] == {"Pages.Arn", "PagesDead.Arn"}
 
 
@@ -156,4 +167,7 @@ def test_no_role_may_touch_everything(template: dict[str, Any]) -> None:
         for actions, targets in statements(properties):
             assert not any("*" in action for action in actions), name
             if "*" in targets:
-                assert all(action.startswith("batch:Describe") for action in actions), name
+                assert all(
+                    action.startswith("batch:Describe") or action == "batch:ListJobs"
+                    for action in actions
+                ), name

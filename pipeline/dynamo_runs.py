@@ -29,10 +29,9 @@ class DynamoRuns:
             UNSEALED_VALUES,
             ConditionExpression=f"{IS_NEW} OR ({UNSEALED})",
         )
-        listed = [self._table.put(rows.listed_item(run))]
-        if not run.state.ended:
-            listed.append(self._listed_open(run.run_id))
-        return self._table.transact(opening, *listed)
+        is_open = self._unlisted_open if run.state.ended else self._listed_open
+        listed = self._table.put(rows.listed_item(run))
+        return self._table.transact(opening, listed, is_open(run.run_id))
 
     def load_run(self, run_id: str) -> Run | None:
         item = self._table.get(rows.run_key(run_id))

@@ -4,8 +4,9 @@ import pytest
 
 from console.embedded import EmbeddedCloud
 from dispatcher.handler import lambda_handler
-from pipeline.run import RunState
-from tests.builders import new_run_id
+from pipeline.dynamo_ledger import DynamoLedger
+from pipeline.run import Page, RunState
+from tests.builders import a_message, a_run, done, new_run_id
 from tests.queues import new_sqs_queue
 
 
@@ -20,6 +21,7 @@ def function(cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> EmbeddedC
         "AWS_DEFAULT_REGION": "us-east-1",
         "TILEPOOL_TABLE": cloud.table,
         "TILEPOOL_QUEUE_URL": queue.url,
+        "TILEPOOL_DEAD_LETTER_QUEUE_URL": queue.dead_letter_url,
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -63,6 +65,42 @@ def test_one_upload_that_cannot_be_read_does_not_keep_back_the_others(
     with pytest.raises(ExceptionGroup, match="not dispatched"):
         lambda_handler({"Records": records}, None)
     assert len(set(function.ledger.runs()) - before) == 1
+
+
+@pytest.fixture
+def ledger(function: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> DynamoLedger:
+    """A ledger of its own, so that no other test's runs are brought forward."""
+    table = new_run_id()
+    client = function.session.client("dynamodb", endpoint_url=function.url)
+    client.create_table(
+        TableName=table,
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    monkeypatch.setenv("TILEPOOL_TABLE", table)
+    return DynamoLedger(client, table)
+
+
+def test_the_scheduled_event_reconciles(ledger: DynamoLedger) -> None:
+    message = a_message(new_run_id())
+    pages = [Page(message)]
+    ledger.open_run(a_run(message.run_id))
+    ledger.record_pages(message.run_id, pages)
+    ledger.seal(message.run_id, pages)
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    ledger.settle(done(message))
+    assert lambda_handler({"tilepool": "reconcile"}, None) == {"runs": []}
+    run = ledger.load_run(message.run_id)
+    assert run is not None
+    assert run.state is RunState.BUILDING
+    assert run.final_job is not None
 
 
 def test_an_event_without_records_is_nothing(function: EmbeddedCloud) -> None:

@@ -299,6 +299,13 @@ def test_runs_are_open_from_their_opening_to_their_end(ledger: Ledger) -> None:
     assert not {rejected.run_id, ended.run_id, cancelled.run_id} & found
 
 
+def test_a_run_that_turns_out_bad_while_it_waits_is_open_no_more(ledger: Ledger) -> None:
+    run_id = opened(ledger)
+    rejected = replace(a_run(run_id), plan=None, state=RunState.REJECTED, errors=("no",))
+    assert ledger.open_run(rejected)
+    assert run_id not in set(ledger.open_runs())
+
+
 def test_a_run_is_cancelled_until_it_has_ended(ledger: Ledger) -> None:
     ended = built(ledger, done)
     assert not ledger.cancel(ended.run_id, 5)

@@ -4,12 +4,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from console.errors import ConsoleError, ExitCode
+from console.options import Where, folder_option
 
 DEFAULT_PORT = 8000
 MAX_LOCAL_WORKERS = 64
@@ -38,13 +40,15 @@ def cli() -> None:
     show_default=True,
     help="Folder for the sample's scans and its export.",
 )
-def demo(dest: Path) -> None:
+@folder_option
+def demo(dest: Path, folder: Path) -> None:
     """Draw a small sample collection and run the whole pipeline on it."""
     from console.sample import draw_sample
 
     _guarded(lambda: _draw(draw_sample, dest / "source"))
     task = dest / "source" / "task.json"
-    code = _run(task, dest / "source", dest / "export", workers=2, base_url=None)
+    wanted = _Wanted(task, dest / "source", dest / "export", workers=2)
+    code = _run(wanted, Where(folder))
     # Without an active environment the command is known by its path alone.
     command = "tilepool" if shutil.which("tilepool") else sys.argv[0]
     click.echo(f"\nLook at it: {command} serve {dest / 'export'}")
@@ -61,9 +65,10 @@ def demo(dest: Path) -> None:
     help="Worker processes; they share the cores.  [default: the task's, or 2]",
 )
 @click.option("--base-url", help="Address that the export will have, instead of DEST_URL.")
-def local(task: Path, source: Path, dest: Path, workers: int | None, base_url: str | None) -> None:
+@folder_option
+def local(folder: Path, **wanted: Any) -> None:
     """Run TASK, a task file, from one folder to another on this machine."""
-    sys.exit(_run(task, source, dest, workers, base_url))
+    sys.exit(_run(_Wanted(**wanted), Where(folder)))
 
 
 @cli.command()
@@ -122,9 +127,16 @@ def _draw(draw: Callable[[Path], None], folder: Path) -> None:
         raise ConsoleError(reason, ExitCode.USAGE) from error
 
 
-def _run(
-    task: Path, source: Path, dest: Path, workers: int | None, base_url: str | None
-) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    task: Path
+    source: Path
+    dest: Path
+    workers: int | None = None
+    base_url: str | None = None
+
+
+def _run(wanted: _Wanted, where: Where) -> ExitCode:
     from rich.console import Console
 
     from console.local import LocalRun, run_locally
@@ -133,10 +145,12 @@ def _run(
     console = Console()
 
     def run() -> ExitCode:
-        wanted = LocalRun(task.read_bytes(), source, dest, workers, base_url)
+        local = LocalRun(
+            wanted.task.read_bytes(), wanted.source, wanted.dest, wanted.workers, wanted.base_url
+        )
         with progress(console) as watch:
-            result = run_locally(wanted, watch)
-        return report(console, result, dest)
+            result = run_locally(local, where, watch)
+        return report(console, result, wanted.dest)
 
     return _guarded(run)
 

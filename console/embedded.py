@@ -1,75 +1,108 @@
-"""Starting, using and stopping the embedded cloud from a command."""
+"""The embedded cloud as commands see it: they use the one in a folder, or start one for themselves.
+
+A cloud that was started by a command ends, and saves its state, when no command uses it any more.
+"""
 
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
 import boto3
 import botocore.session
 from botocore.config import Config
 
 from console.cloud.child_environment import REGION
+from console.cloud.folder import CloudFolder, Contact, open_folder
+from console.cloud.resources import BUCKET, TABLE, queue_urls
+from console.deployment import Deployment
 from console.errors import ConsoleError
-from pipeline.dynamo_ledger import DynamoLedger
-
-if TYPE_CHECKING:
-    from mypy_boto3_batch.client import BatchClient
-
-STOP_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedCloud:
-    """A running embedded cloud."""
-
-    process: "subprocess.Popen[str]"
-    session: boto3.Session
-    access_key: str
-    url: str
-    bucket: str
-    table: str
-    failed_uploads_queue: str
-    logs: Path
-
-    @property
-    def ledger(self) -> DynamoLedger:
-        """Return the cloud's ledger."""
-        return DynamoLedger(
-            self.session.client("dynamodb", endpoint_url=self.url, config=LOCAL), self.table
-        )
-
-    @property
-    def batch(self) -> "BatchClient":
-        """Return a client of the cloud's Batch."""
-        return self.session.client("batch", endpoint_url=self.url, config=LOCAL)
-
-    def upload_task(self, key: str, body: bytes) -> None:
-        """Put a task file into the batch bucket; that starts its run."""
-        self.session.client("s3", endpoint_url=self.url, config=LOCAL).put_object(
-            Bucket=self.bucket, Key=key, Body=body
-        )
-
-    def has_failed_uploads(self) -> bool:
-        """Tell whether the dispatcher gave up on an upload."""
-        sqs = self.session.client("sqs", endpoint_url=self.url, config=LOCAL)
-        answer = sqs.get_queue_attributes(
-            QueueUrl=self.failed_uploads_queue, AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"]) > 0
-
+from pipeline.environment import DEST_STORE, SOURCE_STORE
 
 LOCAL = Config(retries={"mode": "standard", "max_attempts": 3}, proxies={})
+STOP_SECONDS = 60
+START_SECONDS = 30
+LOOK_SECONDS = 0.05
+READY = b"ready\n"
+
+JOB_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        # The task names folders.
+        SOURCE_STORE: "{bucket}",
+        DEST_STORE: "{bucket}",
+        "TILEPOOL_PROCESSES": "1",
+        "TILEPOOL_IDLE_SECONDS": "2",
+        # So long a page waits when its worker was killed.
+        "TILEPOOL_LEASE_SECONDS": "30",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedCloud(Deployment):
+    """A running embedded cloud, and the id of its process."""
+
+    url: str
+    access_key: str
+    failed_uploads_queue: str
+    logs: Path
+    process: int
 
 
 @contextmanager
-def embedded_cloud(job_environment: Mapping[str, str], logs: Path) -> Iterator[EmbeddedCloud]:
-    """Start an embedded cloud in a process of its own; stop it, and all its jobs, at the end."""
+def embedded_cloud(
+    folder: Path, job_environment: Mapping[str, str] = JOB_ENVIRONMENT
+) -> Iterator[EmbeddedCloud]:
+    """Use the cloud in a folder; start one on its state if there is none.
+
+    Jobs of a cloud that is started get the variables given.
+    """
+    place = open_folder(folder)
+    user = place.use()
+    process = None
+    try:
+        contact, process = _reach(place, job_environment)
+        yield _cloud(place, contact)
+    finally:
+        os.close(user)
+        if process is not None:
+            _leave(place, process)
+
+
+def _reach(
+    place: CloudFolder, job_environment: Mapping[str, str]
+) -> tuple[Contact, "subprocess.Popen[bytes] | None"]:
+    """Return how to reach the folder's cloud, and its process if it had to be started."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        lock = place.lock()
+        if lock is not None:
+            try:
+                return start_cloud(place, lock, job_environment, kept=False)
+            finally:
+                os.close(lock)
+        contact = place.contact()
+        if contact is not None:
+            return contact, None
+        # It is about to start or to end.
+        if time.monotonic() > deadline:
+            raise ConsoleError(f"the embedded cloud in {place.path} neither starts nor ends")
+        time.sleep(LOOK_SECONDS)
+
+
+def start_cloud(
+    place: CloudFolder, lock: int, job_environment: Mapping[str, str], *, kept: bool
+) -> tuple[Contact, "subprocess.Popen[bytes]"]:
+    """Start a cloud, in a process of its own, which gets the folder's lock; wait until it is up."""
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}"
+    logs = place.make_logs(name)
     with (logs / "cloud.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "console.cloud"],
@@ -77,37 +110,60 @@ def embedded_cloud(job_environment: Mapping[str, str], logs: Path) -> Iterator[E
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            text=True,
-            # Ctrl-C in the terminal is for the command, which then stops the cloud in order.
+            pass_fds=[lock],
+            # Ctrl-C in the terminal is for the command; a cloud that is kept outlives it.
             start_new_session=True,
         )
-    try:
-        yield _connect(process, job_environment, logs)
-    finally:
-        _stop(process)
-
-
-def _connect(
-    process: "subprocess.Popen[str]", job_environment: Mapping[str, str], logs: Path
-) -> EmbeddedCloud:
+    settings = {
+        "folder": str(place.path),
+        "logs": name,
+        "environment": dict(job_environment),
+        "kept": kept,
+    }
     assert process.stdin is not None  # noqa: S101  # both are pipes
     assert process.stdout is not None  # noqa: S101
-    settings = {"logs": str(logs), "environment": dict(job_environment)}
+    with process.stdin, process.stdout:
+        try:
+            process.stdin.write(json.dumps(settings).encode())
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended at once: what it says comes next
+        told = process.stdout.readline()
+    contact = place.contact()
+    if told == READY and contact is not None:
+        return contact, process
+    process.wait()
+    reason = told.decode().strip() or f"the embedded cloud did not start; see {logs / 'cloud.log'}"
+    raise ConsoleError(reason)
+
+
+def _leave(place: CloudFolder, process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the end of the cloud that this command has started, unless others use it."""
+    if place.used_by_others():
+        return
     try:
-        process.stdin.write(json.dumps(settings) + "\n")
-        process.stdin.flush()
-        ready = json.loads(process.stdout.readline())
-    except (BrokenPipeError, ValueError) as error:
-        raise ConsoleError(f"the embedded cloud did not start; see {logs / 'cloud.log'}") from error
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _cloud(place: CloudFolder, contact: Contact) -> EmbeddedCloud:
+    queues = queue_urls(contact.url)
     return EmbeddedCloud(
-        process=process,
-        session=_session(ready["access_key"]),
-        access_key=ready["access_key"],
-        url=ready["url"],
-        bucket=ready["bucket"],
-        table=ready["table"],
-        failed_uploads_queue=ready["failed_uploads"],
-        logs=logs,
+        session=_session(contact.access_key),
+        table=TABLE,
+        queue_url=queues.pages,
+        dead_letter_queue_url=queues.dead_letters,
+        bucket=BUCKET,
+        endpoint=contact.url,
+        config=LOCAL,
+        private=not contact.kept,
+        url=contact.url,
+        access_key=contact.access_key,
+        failed_uploads_queue=queues.failed_uploads,
+        logs=place.logs(contact.logs),
+        process=contact.process,
     )
 
 
@@ -121,15 +177,3 @@ def _session(access_key: str) -> boto3.Session:
         region_name=REGION,
         botocore_session=botocore.session.Session(session_vars=settings),
     )
-
-
-def _stop(process: "subprocess.Popen[str]") -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()

@@ -1,19 +1,19 @@
 """Following a run in the ledger until it ends, or until it is clear that it will not."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
+from console.deployment import Deployment
 from console.embedded import EmbeddedCloud
 from console.errors import ConsoleError
-from pipeline.ledger import Ledger
 from pipeline.run import Counts, Run, RunState
 
 POLL_SECONDS = 0.3
 STALLED_LOOKS = 10
 """So many looks in a row without a living job, and the run is taken for stuck."""
-
-ENDED_JOBS = {"SUCCEEDED", "FAILED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,51 +24,77 @@ class Look:
     counts: Counts
 
 
-def follow_run(cloud: EmbeddedCloud, task_key: str) -> Iterator[Look]:
+def follow_upload(cloud: EmbeddedCloud, task_key: str) -> Iterator[Look]:
     """Yield the run that an upload started, again and again; the last look is at its end.
 
     Raises ConsoleError when the dispatcher gave up, or no job is left to bring the run forward.
     """
-    ledger = cloud.ledger
-    run_id = _await_run(cloud, ledger, task_key)
+    yield from follow_run(cloud, _await_run(cloud, task_key))
+
+
+def follow_run(place: Deployment, run_id: str) -> Iterator[Look]:
+    """Yield a run, again and again; the last look is at its end.
+
+    Raises ConsoleError when no job is left to bring it forward.
+    """
     idle_looks = 0
     while True:
-        counts = ledger.counts(run_id)
-        run = ledger.load_run(run_id)
+        counts = place.ledger.counts(run_id)
+        run = place.ledger.load_run(run_id)
         if run is None:
             raise ConsoleError(f"run {run_id} has no row in the ledger any more")
         yield Look(run, counts)
         if run.state.ended:
             return
-        idle_looks = 0 if _has_living_job(cloud, run) else idle_looks + 1
+        idle_looks = 0 if _is_at_work(place, run) else idle_looks + 1
         if idle_looks == STALLED_LOOKS:
             raise ConsoleError(
                 f"run {run_id} is {run.state.value}, but its jobs have ended;"
-                f" their logs are in {cloud.logs}"
+                f" their logs are {_logs(place)}"
             )
         time.sleep(POLL_SECONDS)
 
 
-def _await_run(cloud: EmbeddedCloud, ledger: Ledger, task_key: str) -> str:
+def _logs(place: Deployment) -> str:
+    return f"in {place.logs}" if isinstance(place, EmbeddedCloud) else "in CloudWatch"
+
+
+def _await_run(cloud: EmbeddedCloud, task_key: str) -> str:
+    others: set[str] = set()
     while True:
-        for run_id in ledger.runs():
-            run = ledger.load_run(run_id)
+        for run_id in cloud.ledger.runs():
+            if run_id in others:
+                continue
+            run = cloud.ledger.load_run(run_id)
             if run is not None and run.upload.key == task_key:
                 return run_id
-        if cloud.has_failed_uploads():
+            others.add(run_id)
+        if _has_failed(cloud, task_key):
             raise ConsoleError(f"the dispatcher failed; see {cloud.logs / 'dispatcher.log'}")
-        if cloud.process.poll() is not None:
-            raise ConsoleError(f"the embedded cloud died; see {cloud.logs / 'cloud.log'}")
         time.sleep(POLL_SECONDS)
 
 
-def _has_living_job(cloud: EmbeddedCloud, run: Run) -> bool:
+def _has_failed(cloud: EmbeddedCloud, task_key: str) -> bool:
+    """Tell whether the dispatcher gave up on an upload, and take it off the queue of those."""
+    answer = cloud.sqs.receive_message(
+        QueueUrl=cloud.failed_uploads_queue, MaxNumberOfMessages=10, VisibilityTimeout=1
+    )
+    for message in answer.get("Messages", []):
+        records = json.loads(message["Body"]).get("Records", [])
+        if any(unquote_plus(record["s3"]["object"]["key"]) == task_key for record in records):
+            cloud.sqs.delete_message(
+                QueueUrl=cloud.failed_uploads_queue, ReceiptHandle=message["ReceiptHandle"]
+            )
+            return True
+    return False
+
+
+def _is_at_work(place: Deployment, run: Run) -> bool:
     if run.state is RunState.DISPATCHING:
-        return not cloud.has_failed_uploads()
-    if run.state is RunState.BUILDING:
-        # Between the claim and the note of the job, a worker is at it.
-        job_ids = [run.final_job] if run.final_job else list(run.worker_jobs)
+        return not (isinstance(place, EmbeddedCloud) and _has_failed(place, run.upload.key))
+    if run.state is RunState.BUILDING and run.final_job:
+        job_ids = [run.final_job]
     else:
+        # Between the claim of the final job and the note of its id, a worker is at it.
         job_ids = list(run.worker_jobs)
-    answer = cloud.batch.describe_jobs(jobs=job_ids)
-    return any(job["status"] not in ENDED_JOBS for job in answer["jobs"])
+    return bool(place.jobs.living(job_ids))

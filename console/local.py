@@ -1,27 +1,23 @@
-"""A task from one local folder to another, on an embedded cloud that lives as long as the run."""
+"""A task from one local folder to another, on the embedded cloud."""
 
 import json
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.embedded import embedded_cloud
+from console.embedded import JOB_ENVIRONMENT
 from console.errors import ConsoleError, ExitCode
-from console.follow import Look, follow_run
-from pipeline.environment import DEST_STORE, SOURCE_STORE
+from console.follow import Look, follow_upload
+from console.options import Where
+from console.place import embedded_deployment
 from pipeline.run import Page, PageState, Run
+from pipeline.task import BUCKET_NAME, is_folder_url
 
 DEFAULT_WORKERS = 2
-IDLE_SECONDS = 2
-LEASE_SECONDS = 30
-"""So long a page waits when its worker was killed."""
-TASK_KEY = "task.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +40,11 @@ class Result:
     seconds: float
 
 
-def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
+def run_locally(local: LocalRun, where: Where, watch: Callable[[Look], None]) -> Result:
     """Run a task to its end, calling `watch` with each look at it.
 
-    Raises ConsoleError when the run cannot come to an end, and keeps the logs then.
+    Its rows, dead letters and logs stay in the embedded cloud's folder. Raises ConsoleError when
+    the run cannot come to an end.
     """
     started = time.monotonic()
     try:
@@ -59,16 +56,12 @@ def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
         raise ConsoleError(f"--dest: {local.dest} cannot be written to", ExitCode.USAGE)
     cores = os.cpu_count() or 1
     body, workers = prepare_task(local, cores)
-    environment = {
-        SOURCE_STORE: local.source.resolve().as_uri(),
-        DEST_STORE: local.dest.resolve().as_uri(),
-        "TILEPOOL_PROCESSES": str(max(1, cores // workers)),
-        "TILEPOOL_IDLE_SECONDS": str(IDLE_SECONDS),
-        "TILEPOOL_LEASE_SECONDS": str(LEASE_SECONDS),
-    }
-    with _logs() as logs, embedded_cloud(environment, logs) as cloud:
-        cloud.upload_task(TASK_KEY, body)
-        for look in follow_run(cloud, TASK_KEY):
+    environment = {**JOB_ENVIRONMENT, "TILEPOOL_PROCESSES": str(max(1, cores // workers))}
+    with embedded_deployment(where, environment) as cloud:
+        # A cloud that is kept, or shared with another command, serves many uploads.
+        key = f"{uuid.uuid4()}/task.json"
+        cloud.upload_task(key, body)
+        for look in follow_upload(cloud, key):
             watch(look)
         failures = tuple(_failures(cloud.ledger.pages(look.run.run_id, PageState.FAILED)))
         # What the embedded cloud takes to stop is no part of the run.
@@ -76,24 +69,11 @@ def run_locally(local: LocalRun, watch: Callable[[Look], None]) -> Result:
     return Result(look.run, failures, seconds)
 
 
-@contextmanager
-def _logs() -> Iterator[Path]:
-    """Make a folder for logs; it stays only where an error names it."""
-    logs = Path(tempfile.mkdtemp(prefix="tilepool-logs-"))
-    try:
-        yield logs
-    except ConsoleError:
-        raise
-    except BaseException:
-        shutil.rmtree(logs)
-        raise
-    shutil.rmtree(logs)
-
-
 def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:
-    """Return the task file to upload, with `workers` and DEST_URL as asked, and the workers.
+    """Return the task file to upload, and its workers.
 
-    A task that is no JSON is uploaded as it is: the dispatcher tells what is wrong with it.
+    Buckets, `workers` and DEST_URL are replaced as asked. A task that is no JSON is uploaded as it
+    is: the dispatcher tells what is wrong with it.
     """
     try:
         task = json.loads(local.task.decode("utf-8-sig"))
@@ -101,8 +81,12 @@ def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:
         return local.task, DEFAULT_WORKERS
     if not isinstance(task, dict):
         return local.task, DEFAULT_WORKERS
-    if local.base_url is not None:
-        _replace_dest_url(task.get("environment"), local.base_url)
+    entries = task.get("environment")
+    if isinstance(entries, list):
+        _replace_bucket(entries, "AWS_SRC_BUCKET", local.source)
+        _replace_bucket(entries, "AWS_DEST_BUCKET", local.dest)
+        if local.base_url is not None:
+            _replace_dest_url(entries, local.base_url)
     workers = local.workers
     if workers is None:
         # A task made for AWS may ask for hundreds.
@@ -113,14 +97,24 @@ def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:
     return json.dumps(task).encode(), workers or DEFAULT_WORKERS
 
 
-def _replace_dest_url(entries: Any, base_url: str) -> None:
-    if not isinstance(entries, list):
-        return
-    given = [e for e in entries if isinstance(e, dict) and e.get("name") == "DEST_URL"]
+def _replace_bucket(entries: list[Any], name: str, folder: Path) -> None:
+    """Let a folder play a bucket; what is no bucket's name stays, for the dispatcher to tell."""
+    for entry in _named(entries, name):
+        value = entry.get("value")
+        if isinstance(value, str) and (BUCKET_NAME.fullmatch(value) or is_folder_url(value)):
+            entry["value"] = folder.resolve().as_uri()
+
+
+def _replace_dest_url(entries: list[Any], base_url: str) -> None:
+    given = _named(entries, "DEST_URL")
     for entry in given:
         entry["value"] = base_url
     if not given:
         entries.append({"name": "DEST_URL", "value": base_url})
+
+
+def _named(entries: list[Any], name: str) -> list[dict[str, Any]]:
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("name") == name]
 
 
 def _failures(pages: Iterable[Page]) -> list[Page]:

@@ -8,7 +8,7 @@ from pipeline.csv_file import check_csv
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadTask, PermanentError
 from pipeline.storage import MissingObject, Storage, open_storage
-from pipeline.task import Task
+from pipeline.task import Task, is_folder_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,21 @@ class Stores:
 
 
 def resolve_stores(task: Task, environment: Environment) -> Stores:
-    """Return where a task's buckets are."""
+    """Return where a task's buckets are.
+
+    Raises BadTask for a folder where buckets are wanted, as they are on AWS.
+    """
+    named = {
+        ("AWS_SRC_BUCKET", SOURCE_STORE): task.source_bucket,
+        ("AWS_DEST_BUCKET", DEST_STORE): task.dest_bucket,
+    }
+    errors = [
+        f"{name}: expected a bucket: {bucket!r} is a folder, which the embedded cloud alone takes"
+        for (name, store), bucket in named.items()
+        if is_folder_url(bucket) and environment.store_url(store, bucket) != bucket
+    ]
+    if errors:
+        raise BadTask(errors)
     return Stores(
         environment.store_url(SOURCE_STORE, task.source_bucket),
         environment.store_url(DEST_STORE, task.dest_bucket),

@@ -133,7 +133,17 @@ class _Field:
 
 
 _BATCH = _matching(BATCH_NAME, "the name or ARN of a Batch resource")
-_BUCKET = _matching(BUCKET_NAME, "a bucket's name, 3 to 63 of a-z, 0-9, '.' and '-'")
+_bucket_name = _matching(BUCKET_NAME, "a bucket's name, 3 to 63 of a-z, 0-9, '.' and '-'")
+
+
+def is_folder_url(bucket: str) -> bool:
+    """Tell whether a bucket is played by a folder, `file:///…`, as on the embedded cloud."""
+    return bucket.startswith("file:///")
+
+
+def _bucket(value: str) -> str | None:
+    return None if is_folder_url(value) else _bucket_name(value)
+
 
 _TOP_LEVEL = {
     "jobName": _Field("job_name", _matching(PRINTABLE, "printable text")),
@@ -144,8 +154,8 @@ _ENVIRONMENT = {
     "AWS_REGION": _Field("region", _matching(REGION_NAME, "a region such as us-east-1")),
     "COLLECTION_IDENTIFIER": _Field("collection", _name),
     "ACCESS_DIR": _Field("access_dir", _key, _without_trailing_slashes),
-    "AWS_SRC_BUCKET": _Field("source_bucket", _BUCKET),
-    "AWS_DEST_BUCKET": _Field("dest_bucket", _BUCKET),
+    "AWS_SRC_BUCKET": _Field("source_bucket", _bucket),
+    "AWS_DEST_BUCKET": _Field("dest_bucket", _bucket),
     "DEST_PREFIX": _Field("dest_prefix", _key, _without_trailing_slashes),
     "DEST_URL": _Field("dest_url", root_mistake, canonical_root),
     "CSV_PATH": _Field("csv_path", _key, _without_trailing_slashes),

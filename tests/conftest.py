@@ -26,8 +26,17 @@ settings.load_profile("tilepool")
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
     """A running embedded cloud; its jobs see no stores."""
-    with embedded_cloud({}, tmp_path_factory.mktemp("logs")) as running:
+    with embedded_cloud(tmp_path_factory.mktemp("cloud"), {}) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the embedded cloud that commands use here: never the developer's own."""
+    folder = tmp_path_factory.mktemp("tilepool")
+    monkeypatch.setenv("TILEPOOL_DIR", str(folder))
+    monkeypatch.delenv("TILEPOOL_STACK", raising=False)
+    return folder
 
 
 @pytest.fixture

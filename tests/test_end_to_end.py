@@ -15,7 +15,7 @@ import pytest
 import pyvips
 
 from console.embedded import EmbeddedCloud, embedded_cloud
-from console.follow import Look, follow_run
+from console.follow import Look, follow_upload
 from pipeline.environment import DEST_STORE, SOURCE_STORE
 from pipeline.run import Counts, PageState, Run, RunState
 from tests.builders import ENVIRONMENT, task_body
@@ -265,12 +265,10 @@ def running(
     tmp_path: Path, environment: Mapping[str, str], task: bytes
 ) -> Iterator[tuple[EmbeddedCloud, Iterator[Look]]]:
     """Start a cloud and a run on it."""
-    logs = tmp_path / "logs"
-    logs.mkdir()
     quick = {"TILEPOOL_IDLE_SECONDS": "1", "TILEPOOL_PROCESSES": "1", **environment}
-    with embedded_cloud(quick, logs) as cloud:
+    with embedded_cloud(tmp_path / "cloud", quick) as cloud:
         cloud.upload_task("task.json", task)
-        yield cloud, follow_run(cloud, "task.json")
+        yield cloud, follow_upload(cloud, "task.json")
 
 
 def end_of(looks: Iterator[Look]) -> Run:
@@ -292,7 +290,7 @@ def workers_of(cloud: EmbeddedCloud) -> list[int]:
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if command[1:3] == [b"-m", b"worker"] and parent == cloud.process.pid:
+            if command[1:3] == [b"-m", b"worker"] and parent == cloud.process:
                 found.append(int(folder.name))
     return found
 
@@ -324,7 +322,7 @@ def test_workers_that_die_at_work_lose_nothing(
 
 def test_the_same_runs_from_bucket_to_bucket(tmp_path: Path, source: Path) -> None:
     write_source(source)
-    with embedded_cloud({"TILEPOOL_IDLE_SECONDS": "1"}, tmp_path) as cloud:
+    with embedded_cloud(tmp_path / "cloud", {"TILEPOOL_IDLE_SECONDS": "1"}) as cloud:
         s3 = cloud.session.client("s3", endpoint_url=cloud.url)
         for bucket in (ENVIRONMENT["AWS_SRC_BUCKET"], ENVIRONMENT["AWS_DEST_BUCKET"]):
             s3.create_bucket(Bucket=bucket)
@@ -332,7 +330,7 @@ def test_the_same_runs_from_bucket_to_bucket(tmp_path: Path, source: Path) -> No
             key = file.relative_to(source).as_posix()
             s3.upload_file(str(file), ENVIRONMENT["AWS_SRC_BUCKET"], key)
         cloud.upload_task("task.json", task_body(workers=1))
-        run = end_of(follow_run(cloud, "task.json"))
+        run = end_of(follow_upload(cloud, "task.json"))
         assert run.state is RunState.DONE
         root = "iiif/archive/Letters"
         for key, content_type in {

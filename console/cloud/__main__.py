@@ -1,7 +1,7 @@
 """The embedded cloud's process: `python -m console.cloud`.
 
-Reads its settings, a line of JSON, from standard input; writes a line of JSON when it is ready;
-ends at SIGTERM or when standard input is closed, which is also what the death of its parent does.
+Reads its settings, JSON, from standard input; writes a line when it is ready, or one that says why
+it cannot be; ends at SIGTERM or, if it is not kept, when nobody uses its folder any more.
 """
 
 import json
@@ -11,38 +11,51 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 from console.cloud.batch import BatchService, LocalBatch
 from console.cloud.child_environment import child_environment
-from console.cloud.resources import BUCKET, TABLE, create_resources
+from console.cloud.folder import CloudFolder, Contact
+from console.cloud.resources import TABLE, create_resources
 from console.cloud.server import CloudServer
 from console.cloud.uploads import UploadTrigger
+from console.errors import ConsoleError
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL
 from pipeline.environment import TABLE as TABLE_VARIABLE
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the cloud is started with; its folder is locked already."""
+
+    folder: CloudFolder
+    logs: str
+    environment: Mapping[str, str]
+    kept: bool
+
+
 def main() -> None:
     """Serve until told to stop."""
-    settings = json.loads(sys.stdin.readline())
+    given: dict[str, Any] = json.load(sys.stdin)
+    settings = Settings(**given | {"folder": CloudFolder(Path(given["folder"]))})
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_await_end, args=[stop], daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="tilepool-scratch-") as scratch:
-        # A job that is killed cannot tidy up after itself.
-        environment = {**settings["environment"], "TMPDIR": scratch}
-        serve(Path(settings["logs"]), environment, stop)
+    try:
+        with tempfile.TemporaryDirectory(prefix="tilepool-scratch-") as scratch:
+            # A job that is killed cannot tidy up after itself.
+            serve(settings, {**settings.environment, "TMPDIR": scratch}, stop)
+    except ConsoleError as error:
+        _tell(str(error))
+        sys.exit(error.exit_code)
 
 
-def _await_end(stop: threading.Event) -> None:
-    sys.stdin.read()
-    stop.set()
-
-
-def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event) -> None:
+def serve(settings: Settings, job_environment: Mapping[str, str], stop: threading.Event) -> None:
     """Start everything, say where, and wait for the stop."""
+    folder, logs = settings.folder, settings.folder.logs(settings.logs)
     with CloudServer() as server:
         environment = child_environment(os.environ, server.url, server.access_key)
         # boto3 reads this process's own: nothing of the user's AWS settings may stay.
@@ -61,18 +74,30 @@ def serve(logs: Path, job_environment: Mapping[str, str], stop: threading.Event)
             boto3.client("sqs"), queues.uploads, environment, logs / "dispatcher.log", stop.set
         )
         trigger.start()
-        ready = {
-            "url": server.url,
-            "access_key": server.access_key,
-            "bucket": BUCKET,
-            "table": TABLE,
-            "failed_uploads": queues.failed_uploads,
-        }
-        sys.stdout.write(json.dumps(ready) + "\n")
-        sys.stdout.flush()
+        folder.tell_contact(
+            Contact(server.url, server.access_key, os.getpid(), settings.kept, settings.logs)
+        )
+        _tell("ready")
+        if not settings.kept:
+            threading.Thread(target=_await_disuse, args=[folder, stop], daemon=True).start()
         stop.wait()
+        folder.forget_contact()
         trigger.close()
         batch.close()
+
+
+def _await_disuse(folder: CloudFolder, stop: threading.Event) -> None:
+    folder.await_disuse()
+    stop.set()
+
+
+def _tell(line: str) -> None:
+    """Write the only line that is ever written to standard output, and let go of it."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

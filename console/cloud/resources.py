@@ -6,6 +6,8 @@ from typing import Any
 
 import boto3
 
+ACCOUNT = "123456789012"
+"""moto's own."""
 BUCKET = "tilepool-batch"
 TABLE = "tilepool-ledger"
 QUEUE = "tilepool-pages"
@@ -29,6 +31,16 @@ class Queues:
     dead_letters: str
     uploads: str
     failed_uploads: str
+
+
+def queue_urls(url: str) -> Queues:
+    """Return the URLs of the queues on the cloud at an address."""
+    return Queues(
+        pages=f"{url}/{ACCOUNT}/{QUEUE}",
+        dead_letters=f"{url}/{ACCOUNT}/{DEAD_LETTER_QUEUE}",
+        uploads=f"{url}/{ACCOUNT}/{UPLOADS_QUEUE}",
+        failed_uploads=f"{url}/{ACCOUNT}/{FAILED_UPLOADS_QUEUE}",
+    )
 
 
 def create_resources() -> Queues:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -579,20 +582,55 @@ def test_only_this_machine_can_reach_it(cloud: EmbeddedCloud) -> None:
         socket.create_connection(("127.0.0.2", port), timeout=TIMEOUT_SECONDS).close()
 
 
-def test_it_ends_with_its_parent_and_takes_its_jobs_along(
-    stages: Stages, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+USER = """
+import sys
+from pathlib import Path
+from console.embedded import embedded_cloud
+with embedded_cloud(Path(sys.argv[1]), {}) as cloud:
+    print(cloud.url, cloud.access_key, flush=True)
+    sys.stdin.read()
+"""
+"""A command that uses the cloud in a folder until its standard input ends."""
+
+
+@contextmanager
+def a_user(folder: Path) -> "Iterator[tuple[subprocess.Popen[str], BatchClient]]":
+    """Start a command that uses the cloud in a folder."""
+    with subprocess.Popen(
+        [sys.executable, "-c", USER, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as user:
+        assert user.stdout is not None
+        url, key = user.stdout.readline().split()
+        session = boto3.Session(key, key, region_name="us-east-1")
+        yield user, session.client("batch", endpoint_url=url)
+        user.kill()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, None])
+def test_it_ends_with_its_user_and_takes_its_jobs_along(
+    stages: Stages,
+    phone: Phone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    signum: signal.Signals | None,
 ) -> None:
     # What is tested may itself be found by PYTHONPATH.
     folders = [str(stages.folder), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, folders)))
     stages.script("worker", f"{CALL}line.recv(1)")
-    with embedded_cloud({}, tmp_path) as cloud:
-        submit(cloud.batch, "worker", phone.environment)
+    with a_user(tmp_path / "cloud") as (user, batch):
+        submit(batch, "worker", phone.environment)
         with phone.answer() as line:
-            assert cloud.process.stdin is not None
-            cloud.process.stdin.close()  # as the parent's death does
-            assert cloud.process.wait(TIMEOUT_SECONDS) == 0
+            if signum is None:
+                assert user.stdin is not None
+                user.stdin.close()
+            else:
+                user.send_signal(signum)
             assert line.recv(1) == b""
+            user.wait(TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -613,7 +651,7 @@ def test_it_starts_whatever_the_user_has_set_for_aws(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     for name, value in setting.items():
         monkeypatch.setenv(name, value)
-    with embedded_cloud({}, tmp_path) as cloud:
+    with embedded_cloud(tmp_path / "cloud", {}) as cloud:
         assert list(cloud.ledger.runs()) == []
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from console.errors import ConsoleError, ExitCode
 from console.local import DEFAULT_WORKERS, LocalRun, prepare_task, run_locally
+from console.options import Where
 from tests.builders import task_body, task_content
 
 JSON = st.recursive(
@@ -28,13 +29,28 @@ def prepared(task: bytes, cores: int = 8, **wanted: Any) -> tuple[dict[str, Any]
     return json.loads(body), workers
 
 
+FOLDERS = {
+    "AWS_SRC_BUCKET": Path("source").resolve().as_uri(),
+    "AWS_DEST_BUCKET": Path("dest").resolve().as_uri(),
+}
+
+
+def with_folders(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task whose buckets are the folders of the command line."""
+    entries = [
+        {**entry, "value": FOLDERS.get(entry["name"], entry["value"])}
+        for entry in task["environment"]
+    ]
+    return {**task, "environment": entries}
+
+
 def dest_url(task: dict[str, Any]) -> list[str]:
     return [entry["value"] for entry in task["environment"] if entry["name"] == "DEST_URL"]
 
 
 def test_a_task_that_names_no_workers_gets_the_default() -> None:
     task, workers = prepared(task_body())
-    assert task == {**task_content(), "workers": DEFAULT_WORKERS}
+    assert task == {**with_folders(task_content()), "workers": DEFAULT_WORKERS}
     assert workers == DEFAULT_WORKERS
 
 
@@ -63,7 +79,8 @@ def test_a_base_url_replaces_dest_url_alone() -> None:
     task, _ = prepared(task_body(), base_url="http://127.0.0.1:9")
     assert dest_url(task) == ["http://127.0.0.1:9"]
     others = [entry for entry in task["environment"] if entry["name"] != "DEST_URL"]
-    before = [entry for entry in task_content()["environment"] if entry["name"] != "DEST_URL"]
+    whole = with_folders(task_content())["environment"]
+    before = [entry for entry in whole if entry["name"] != "DEST_URL"]
     assert others == before
 
 
@@ -96,6 +113,18 @@ def test_a_byte_order_mark_is_forgiven() -> None:
     assert task["jobName"] == "job1"
 
 
+@pytest.mark.parametrize("value", ["Scans", "s3://scans", "", None, 1, []])
+def test_what_is_no_buckets_name_stays_for_the_dispatcher_to_name(value: object) -> None:
+    body = json.dumps({"environment": [{"name": "AWS_SRC_BUCKET", "value": value}]}).encode()
+    task, _ = prepared(body)
+    assert task["environment"] == [{"name": "AWS_SRC_BUCKET", "value": value}]
+
+
+def test_the_folders_of_the_command_line_go_before_those_of_the_task() -> None:
+    task, _ = prepared(task_body({"AWS_SRC_BUCKET": "file:///elsewhere"}))
+    assert task["environment"] == with_folders(task_content())["environment"]
+
+
 @given(st.dictionaries(st.text(), JSON), st.integers(1, 64))
 def test_everything_else_in_a_task_is_unchanged(content: dict[str, Any], workers: int) -> None:
     task, _ = prepared(json.dumps(content).encode(), workers=workers)
@@ -106,7 +135,7 @@ def test_a_dest_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     wanted = LocalRun(task_body(), tmp_path, tmp_path / "file" / "dest")
     with pytest.raises(ConsoleError, match="--dest") as caught:
-        run_locally(wanted, lambda _look: None)
+        run_locally(wanted, Where(tmp_path / "cloud"), lambda _look: None)
     assert caught.value.exit_code is ExitCode.USAGE
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -260,6 +260,36 @@ def test_both_buckets_that_do_not_exist_are_told(scene: Scene) -> None:
         "AWS_DEST_BUCKET: 'exports': expected a bucket that exists:"
         " there is no folder /nonexistent/b",
     )
+
+
+@pytest.mark.parametrize(
+    "stores", [{}, {SOURCE_STORE: "file:///fixed", DEST_STORE: "s3://{bucket}"}]
+)
+def test_folders_instead_of_buckets_are_refused_where_there_are_buckets(
+    scene: Scene, stores: dict[str, str]
+) -> None:
+    folders = {"AWS_SRC_BUCKET": "file:///etc", "AWS_DEST_BUCKET": "file:///tmp"}
+    scene.tasks.bodies["task.json"] = task_body(folders)
+    run = scene.ledger.load_run(
+        replace(scene.dispatcher, environment=Environment(stores)).dispatch(scene.upload)
+    )
+    assert run is not None
+    assert run.errors == tuple(
+        f"{name}: expected a bucket: '{folder}' is a folder, which the embedded cloud alone takes"
+        for name, folder in folders.items()
+    )
+
+
+def test_the_embedded_cloud_takes_folders_from_the_task(scene: Scene) -> None:
+    folders = {"AWS_SRC_BUCKET": scene.source.as_uri(), "AWS_DEST_BUCKET": scene.dest.as_uri()}
+    scene.tasks.bodies["task.json"] = task_body(folders)
+    stores = {SOURCE_STORE: "{bucket}", DEST_STORE: "{bucket}"}
+    run = scene.ledger.load_run(
+        replace(scene.dispatcher, environment=Environment(stores)).dispatch(scene.upload)
+    )
+    assert run is not None
+    assert run.plan is not None
+    assert (run.plan.source_store, run.plan.dest_store) == tuple(folders.values())
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,17 @@ def test_a_bad_bucket_name_is_refused(name: str, value: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_folder_may_play_a_bucket(name: str) -> None:
+    task = parse_task(task_body({name: "file:///home/zo%C3%AB/scans"}))
+    assert "file:///home/zo%C3%AB/scans" in (task.source_bucket, task.dest_bucket)
+
+
+@pytest.mark.parametrize("value", ["file://scans", "file:scans", "FILE:///scans", "file://h/scans"])
+def test_a_url_that_is_no_folder_on_this_machine_is_refused(value: str) -> None:
+    assert "expected a bucket's name" in only_error_of(task_body({"AWS_SRC_BUCKET": value}))
+
+
 @pytest.mark.parametrize(
     "value",
     ["example.org", "ftp://example.org", "https://", "//example.org", "https://a b", "https://a?b"],

@@ -1,0 +1,77 @@
+"""What a command needs of a deployment, on AWS and on the embedded cloud alike."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from pipeline.batch import BatchJobs
+from pipeline.dead_letters import SqsDeadLetters
+from pipeline.dynamo_ledger import DynamoLedger
+from pipeline.outbox import SqsOutbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch.client import BatchClient
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sqs.client import SQSClient
+
+ON_AWS = Config(retries={"mode": "standard", "max_attempts": 5})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A ledger, two queues, the batch bucket and Batch. Its clients are built at first use.
+
+    `private` tells that it ends with this command: what a command starts there, it must follow.
+    """
+
+    session: boto3.Session
+    table: str
+    queue_url: str
+    dead_letter_queue_url: str
+    bucket: str
+    endpoint: str | None = None
+    config: Config = ON_AWS
+    private: bool = False
+
+    @cached_property
+    def ledger(self) -> DynamoLedger:
+        """Return the ledger."""
+        client = self.session.client("dynamodb", endpoint_url=self.endpoint, config=self.config)
+        return DynamoLedger(client, self.table)
+
+    @cached_property
+    def outbox(self) -> SqsOutbox:
+        """Return the way into the work queue."""
+        return SqsOutbox(self.sqs, self.queue_url)
+
+    @cached_property
+    def dead_letters(self) -> SqsDeadLetters:
+        """Return the dead-letter queue."""
+        return SqsDeadLetters(self.sqs, self.dead_letter_queue_url)
+
+    @cached_property
+    def jobs(self) -> BatchJobs:
+        """Return the jobs on Batch."""
+        return BatchJobs(self.batch)
+
+    @cached_property
+    def batch(self) -> "BatchClient":
+        """Return a client of Batch."""
+        return self.session.client("batch", endpoint_url=self.endpoint, config=self.config)
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """Return a client of SQS."""
+        return self.session.client("sqs", endpoint_url=self.endpoint, config=self.config)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """Return a client of S3."""
+        return self.session.client("s3", endpoint_url=self.endpoint, config=self.config)
+
+    def upload_task(self, key: str, body: bytes) -> None:
+        """Put a task file into the batch bucket; that starts its run."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)

@@ -1,5 +1,6 @@
 """Every delivery ends in the fate it should, and every effect may come twice."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ class Scene:
         self.time = 0.0
         self.ledger, self.jobs, self.tiler = MemoryLedger(), MemoryJobs(), ScriptedTiler()
         self.queue = MemoryQueue(now=lambda: self.time)
-        self.desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
+        self.desk = self.another_desk()
         self.run_id = new_run_id()
         self.messages = [a_message(self.run_id, page=n) for n in range(1, self.pages + 1)]
         rows = [Page(message) for message in self.messages]
@@ -36,6 +37,9 @@ class Scene:
         self.ledger.seal(self.run_id, rows)
         self.ledger.advance(self.run_id, RunState.DISPATCHING, self.state)
         self.queue.send(self.messages)
+
+    def another_desk(self) -> Desk:
+        return Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
 
     def receive(self) -> MemoryDelivery:
         delivery = self.queue.receive(0)
@@ -568,3 +572,72 @@ def test_a_first_image_that_was_bad_is_replayed_with_all_others() -> None:
     scene.drain()
     assert_whole(scene, 2 + PARTS)
     assert {row.message.replays for row in scene.ledger.pages(scene.run_id)} == {0, 1}
+
+
+def test_an_outcome_tells_its_time_and_how_often_the_message_was_delivered() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.queue.entries[0].receives = 2
+    scene.serve()
+    row = scene.row(scene.messages[0])
+    assert row.attempts == 3
+    assert row.ended_at == pytest.approx(time.time(), abs=60)
+
+
+def cancel(scene: Scene) -> None:
+    """Cancel the run; this desk has never seen it, so it looks."""
+    assert scene.ledger.cancel(scene.run_id, 0)
+    scene.desk = scene.another_desk()
+
+
+def test_messages_of_a_cancelled_run_are_dropped_and_its_rows_stay() -> None:
+    scene = Scene(pages=2)
+    cancel(scene)
+    scene.drain()
+    assert scene.tiler.pages == []
+    assert scene.counts == Counts(2, 0, 0)
+    assert scene.queue.dead_letters.depth() == 0
+    assert scene.jobs.finals == []
+
+
+def test_a_run_that_was_taken_up_again_is_not_taken_for_cancelled() -> None:
+    scene = Scene(pages=2)
+    cancel(scene)
+    scene.serve()
+    scene.ledger.reopen(scene.run_id, [RunState.CANCELLED])
+    scene.queue.send(scene.messages)
+    scene.drain()
+    assert scene.counts == Counts(2, 2, 0)
+    assert scene.jobs.finals == [scene.run_id]
+
+
+def test_a_failure_replayed_into_a_cancelled_run_stays_among_the_dead_letters() -> None:
+    scene = Scene(pages=2)
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    before = scene.queue.dead_letters.letters.pop()
+    cancel(scene)
+    scene.queue.put(before.body)
+    scene.queue.put(scene.messages[0].to_json())  # a second delivery of the failed one
+    scene.drain()
+    (letter,) = scene.queue.dead_letters.letters
+    assert (letter.body, letter.attributes) == (before.body, before.attributes)
+    assert scene.counts == Counts(2, 0, 1)
+
+
+def test_a_failure_of_an_item_that_a_later_run_has_is_not_tiled_again() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    letter = scene.queue.dead_letters.letters.pop()
+    later = a_run(new_run_id())
+    assert later.plan is not None
+    scene.ledger.open_run(later)
+    assert not scene.ledger.take_items(later.run_id, later.plan.export, ["book"])
+    tiled = len(scene.tiler.pages)
+    scene.queue.put(letter.body)
+    scene.drain()
+    assert len(scene.tiler.pages) == tiled
+    assert scene.counts == Counts(1, 0, 1)
+    assert [again.body for again in scene.queue.dead_letters.letters] == [letter.body]

@@ -1,0 +1,65 @@
+"""The jobs' contract: what was submitted is found by what it was for, lives, and can be ended."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from console.embedded import LOCAL, EmbeddedCloud
+from pipeline.batch import MAX_DESCRIBED_JOBS, BatchJobs, Jobs
+from pipeline.errors import TransientError
+from pipeline.run import Run, RunState
+from tests.builders import a_plan, a_run, new_run_id
+from tests.fakes import MemoryJobs
+
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture(params=["memory", "embedded"])
+def jobs(request: pytest.FixtureRequest) -> Jobs:
+    if request.param == "memory":
+        return MemoryJobs()
+    cloud: EmbeddedCloud = request.getfixturevalue("cloud")
+    return BatchJobs(cloud.session.client("batch", endpoint_url=cloud.url, config=LOCAL))
+
+
+@pytest.fixture
+def run() -> Run:
+    return a_run(new_run_id(), state=RunState.BUILDING, claimed_at=1000)
+
+
+def test_a_worker_is_found_by_its_run_and_number(jobs: Jobs, run: Run) -> None:
+    plan = a_plan()
+    assert jobs.find_worker(run.run_id, plan, 1) is None
+    worker = jobs.submit_worker(run.run_id, plan, 1)
+    assert jobs.find_worker(run.run_id, plan, 1) == worker
+    assert jobs.find_worker(run.run_id, plan, 11) is None
+    jobs.terminate([worker], "the test is over")
+
+
+def test_a_final_job_is_found_by_its_run_and_claim(jobs: Jobs, run: Run) -> None:
+    assert jobs.find_final(run) is None
+    final = jobs.submit_final(run)
+    assert jobs.find_final(run) == final
+    assert jobs.find_final(replace(run, claimed_at=2000)) is None
+
+
+def test_a_job_lives_until_it_is_ended(jobs: Jobs, run: Run) -> None:
+    worker = jobs.submit_worker(run.run_id, a_plan(), 0)
+    nobody = [f"00000000-0000-4000-8000-{number:012}" for number in range(MAX_DESCRIBED_JOBS)]
+    assert jobs.living([]) == set()
+    assert jobs.living([*nobody, worker]) == {worker}
+    jobs.terminate([worker], "the test is over")
+    pause = threading.Event()
+    for _ in range(PATIENCE_SECONDS * 10):
+        if not jobs.living([worker]):
+            break
+        pause.wait(0.1)
+    assert jobs.living([worker]) == set()
+    jobs.terminate([worker], "it has ended, and that is no error")
+
+
+def test_a_run_that_was_rejected_has_no_jobs(run: Run, cloud: EmbeddedCloud) -> None:
+    batch = BatchJobs(cloud.session.client("batch", endpoint_url=cloud.url, config=LOCAL))
+    with pytest.raises(TransientError, match="rejected"):
+        batch.submit_final(replace(run, plan=None))

@@ -1,0 +1,60 @@
+"""Workers are started once each, whoever dies or competes in between."""
+
+import pytest
+
+from pipeline.pool import start_workers
+from pipeline.run import Run
+from tests.builders import a_run, new_run_id
+from tests.fakes import MemoryJobs, MemoryLedger
+
+
+class Scene:
+    """A run without workers."""
+
+    def __init__(self) -> None:
+        self.ledger, self.jobs = MemoryLedger(), MemoryJobs()
+        self.run_id = new_run_id()
+        self.ledger.open_run(a_run(self.run_id))
+
+    @property
+    def run(self) -> Run:
+        run = self.ledger.load_run(self.run_id)
+        assert run is not None
+        return run
+
+    def start(self, count: int, seen: Run | None = None) -> list[str]:
+        return start_workers(seen or self.run, count, self.ledger, self.jobs)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_as_many_as_asked_are_started_and_noted(scene: Scene) -> None:
+    assert scene.start(3) == ["worker-1", "worker-2", "worker-3"]
+    assert scene.start(1) == ["worker-4"]
+    assert scene.start(0) == scene.start(-1) == []
+    assert scene.run.worker_jobs == ("worker-1", "worker-2", "worker-3", "worker-4")
+
+
+def test_a_job_that_was_submitted_but_not_noted_is_noted(scene: Scene) -> None:
+    assert scene.run.plan is not None
+    submitted = scene.jobs.submit_worker(scene.run_id, scene.run.plan, 0)
+    assert scene.start(2) == [submitted, "worker-2"]
+    assert len(scene.jobs.workers) == 2
+
+
+def test_of_two_that_start_workers_one_goes_on(scene: Scene) -> None:
+    stale = scene.run
+    scene.ledger.add_worker_job(scene.run_id, 0, "of another process")
+    assert scene.start(3, stale) == []
+    assert scene.run.worker_jobs == ("of another process",)
+    assert scene.jobs.ended == {"worker-1"}
+
+
+def test_a_job_that_another_has_noted_is_not_ended(scene: Scene) -> None:
+    stale = scene.run
+    scene.start(1)
+    assert scene.start(1, stale) == []
+    assert scene.jobs.ended == set()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
 LEASE_SECONDS = 2
+MAX_RECEIVES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ class SqsQueue:
         return SqsDeadLetters(self.client, self.dead_letter_url)
 
 
-def new_sqs_queue(cloud: EmbeddedCloud, lease_seconds: int, max_receives: int = 10) -> SqsQueue:
+def new_sqs_queue(
+    cloud: EmbeddedCloud, lease_seconds: int, max_receives: int = MAX_RECEIVES
+) -> SqsQueue:
     """Create a queue of a random name, and its dead letters."""
     client = cloud.session.client("sqs", endpoint_url=cloud.url)
     name = f"test-{uuid.uuid4().hex}"

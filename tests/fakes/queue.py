@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pipeline.dead_letters import NO_GROUP, DeadLetter
+from pipeline.dead_letters import FORBIDDEN, NO_GROUP, DeadLetter
 from pipeline.errors import LostLease
 from pipeline.message import Message
 from pipeline.outbox import Depth
@@ -17,16 +17,22 @@ POLL_SECONDS = 0.01
 
 @dataclass
 class MemoryDeadLetters:
-    """Dead letters in a list; nothing hides those that are in somebody's hand."""
+    """Dead letters in a list; those in somebody's hand are hidden from all others."""
 
     letters: list[DeadLetter] = field(default_factory=list)
+    in_hand: set[str] = field(default_factory=set)
 
     def bury(self, body: str, attributes: Mapping[str, str], group: str) -> None:
-        self.letters.append(DeadLetter(uuid.uuid4().hex, body, dict(attributes), group, 1.0))
+        kept = {name: FORBIDDEN.sub(" ", value) for name, value in attributes.items() if value}
+        self.letters.append(DeadLetter(uuid.uuid4().hex, body, kept, group, time.time()))
 
     @contextmanager
     def take(self, most: int) -> Iterator["MemoryHand"]:
-        yield MemoryHand(self, most)
+        hand = MemoryHand(self, most)
+        try:
+            yield hand
+        finally:
+            self.in_hand -= hand.taken
 
     def depth(self) -> int:
         return len(self.letters)
@@ -38,12 +44,23 @@ class MemoryHand:
 
     dead_letters: MemoryDeadLetters
     most: int
+    taken: set[str] = field(default_factory=set)
 
     def letters(self) -> Iterator[DeadLetter]:
-        yield from self.dead_letters.letters[: self.most]
+        while len(self.taken) < self.most:
+            letter = next(self._free(), None)
+            if letter is None:
+                return
+            self.taken.add(letter.letter_id)
+            self.dead_letters.in_hand.add(letter.letter_id)
+            yield letter
 
     def remove(self, letter: DeadLetter) -> None:
         self.dead_letters.letters.remove(letter)
+
+    def _free(self) -> Iterator[DeadLetter]:
+        hidden = self.dead_letters.in_hand
+        return (letter for letter in self.dead_letters.letters if letter.letter_id not in hidden)
 
 
 @dataclass
@@ -60,6 +77,8 @@ class MemoryQueue:
     """A queue with its dead letters: inbox for the worker, outbox for it and the dispatcher."""
 
     lease_seconds: float = 30.0
+    max_receives: int = 10
+    """One that was received so often, and comes back, goes to the dead letters as it is."""
     entries: list[_Entry] = field(default_factory=list)
     dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
     now: Callable[[], float] = time.monotonic
@@ -78,6 +97,7 @@ class MemoryQueue:
         deadline = self.now() + wait_seconds
         while True:
             with self.lock:
+                self._redrive()
                 for entry in self.entries:
                     if entry.visible_at <= self.now():
                         entry.visible_at = self.now() + self.lease_seconds
@@ -93,6 +113,12 @@ class MemoryQueue:
     def depth(self) -> Depth:
         in_flight = sum(entry.visible_at > self.now() for entry in self.entries)
         return Depth(len(self.entries) - in_flight, in_flight)
+
+    def _redrive(self) -> None:
+        for entry in list(self.entries):
+            if entry.visible_at <= self.now() and entry.receives >= self.max_receives:
+                self.entries.remove(entry)
+                self.dead_letters.bury(entry.body, {}, entry.group)
 
     def held(self, handle: str) -> _Entry:
         for entry in self.entries:

@@ -4,12 +4,11 @@ import threading
 
 import pytest
 
-from console.embedded import EmbeddedCloud
 from pipeline.errors import LostLease
 from pipeline.message import parse_message
 from tests.builders import a_message
 from tests.fakes import MemoryQueue
-from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
+from tests.queues import LEASE_SECONDS, MAX_RECEIVES, SqsQueue
 
 Queue = MemoryQueue | SqsQueue
 
@@ -115,12 +114,36 @@ def test_releasing_a_lost_message_is_no_error(queue: Queue) -> None:
     assert queue.receive(0) is None
 
 
-def test_a_message_that_nobody_survives_ends_in_the_dead_letters(cloud: EmbeddedCloud) -> None:
-    queue = new_sqs_queue(cloud, 1, max_receives=2)
+def test_a_message_that_nobody_survives_ends_in_the_dead_letters(queue: Queue) -> None:
     queue.put("poison")
-    for _ in range(2):
-        assert queue.receive(3) is not None
-    lapse(1)
+    for _ in range(MAX_RECEIVES):
+        delivery = queue.receive(0)
+        assert delivery is not None
+        delivery.release(0)
+    assert queue.receive(0) is None
+    assert queue.depth() == (0, 0)
+    with queue.dead_letters.take(10) as hand:
+        (letter,) = hand.letters()
+    assert (letter.body, letter.attributes) == ("poison", {})
+
+
+def test_a_message_given_up_keeps_its_group(queue: Queue) -> None:
+    queue.send([a_message("run-7")])
+    for _ in range(MAX_RECEIVES):
+        delivery = queue.receive(0)
+        assert delivery is not None
+        delivery.release(0)
     assert queue.receive(0) is None
     with queue.dead_letters.take(10) as hand:
-        assert [letter.body for letter in hand.letters()] == ["poison"]
+        assert [letter.group for letter in hand.letters()] == ["run-7"]
+
+
+def test_what_waits_and_what_is_in_hand_is_told_apart(queue: Queue) -> None:
+    queue.send(a_message(page=number) for number in range(1, 6))
+    assert queue.depth() == (5, 0)
+    first = queue.receive(0)
+    queue.receive(0)
+    assert queue.depth() == (3, 2)
+    assert first is not None
+    first.complete()
+    assert queue.depth() == (3, 1)

@@ -16,7 +16,7 @@ import structlog
 from dispatcher.check import check_task, resolve_stores
 from dispatcher.tasks import TaskFiles
 from pipeline.batch import Jobs
-from pipeline.completion import Completion, complete_run
+from pipeline.completion import complete_run
 from pipeline.environment import Environment
 from pipeline.errors import BadTask, TransientError
 from pipeline.ledger import Ledger
@@ -58,7 +58,7 @@ class Dispatcher:
             if run is not None and run.state is not RunState.DISPATCHING:
                 log.info("run_known", state=run.state)
                 if not run.state.ended:
-                    self._complete(run_id)
+                    complete_run(run_id, self.ledger, self.jobs)
                 return run_id
             try:
                 prepared = self._prepare(task, upload, run)
@@ -124,13 +124,8 @@ class Dispatcher:
         start_workers(run, run.plan.workers - len(run.worker_jobs), self.ledger, self.jobs)
         self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
         # Workers of another run may have taken every message before the line above.
-        self._complete(run_id)
+        complete_run(run_id, self.ledger, self.jobs)
         log.info("run_dispatched", messages=sent, workers=run.plan.workers)
-
-    def _complete(self, run_id: str) -> None:
-        """Start the final job, should there be nobody else left to do it."""
-        if complete_run(run_id, self.ledger, self.jobs) is Completion.CLAIMED:
-            raise TransientError(f"{run_id}: whoever claimed the final job has yet to submit it")
 
     def _reject(self, upload: Upload, run_id: str, error: BadTask) -> str:
         errors = error.errors

@@ -1,6 +1,5 @@
 """From an upload to a run under way, cut off anywhere, invoked twice, and with bad tasks."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +8,6 @@ import pytest
 
 from dispatcher.dispatch import Dispatcher
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
-from pipeline.errors import TransientError
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
 from pipeline.run import Counts, PageState, Run, RunState, Upload
@@ -351,18 +349,6 @@ def test_cut_off_at_the_end_with_every_page_settled_the_final_job_still_starts(
     monkeypatch.setattr("pipeline.completion.CLAIM_SECONDS", -1)
     assert scene.dispatch().state is RunState.BUILDING
     assert set(scene.jobs.finals) == {scene.dispatch().run_id}
-
-
-def test_lambda_is_to_come_back_while_another_holds_the_claim(scene: Scene) -> None:
-    run = scene.dispatch()
-    for message in scene.sent:
-        scene.ledger.settle(done(message))
-    assert scene.ledger.claim_final_job(
-        run.run_id, scene.ledger.shard_counts(run.run_id), time.time()
-    )
-    with pytest.raises(TransientError, match="claimed"):
-        scene.dispatch()
-    assert scene.jobs.finals == []
 
 
 def test_an_export_among_the_scans_is_refused(scene: Scene) -> None:

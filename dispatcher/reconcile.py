@@ -75,7 +75,7 @@ class Reconciler:
                 break
             with structlog.contextvars.bound_contextvars(run=run.run_id):
                 self._guarded(lambda run=run: self._bring_forward(run, scene), faults)  # type: ignore[misc]
-        if not scene.runs and scene.depth.waiting > 0:
+        if not scene.counts and scene.depth.waiting > 0:
             self._guarded(self._serve_what_nobody_expects, faults)
         if faults:
             raise ExceptionGroup("not all could be reconciled", faults)
@@ -157,7 +157,7 @@ class Reconciler:
         log.warning("messages_sent_again", messages=sent)
 
     def _serve_what_nobody_expects(self) -> None:
-        """Start a worker for messages that wait while no run is open, as after a redrive by hand.
+        """Start a worker for messages that wait while no run is tiling: after a redrive by hand.
 
         Whichever run it is started for, it serves them all, and reopens the runs it meets.
         """

@@ -246,6 +246,15 @@ def test_letters_that_were_moved_back_by_hand_get_a_worker(scene: Scene) -> None
     assert scene.jobs.workers == [run_id]
 
 
+def test_a_run_that_cannot_be_built_does_not_keep_workers_from_what_was_moved_back(
+    scene: Scene,
+) -> None:
+    stuck = scene.building().run_id
+    scene.ledger.note_final_job(stuck, scene.jobs.submit_final(scene.run(stuck)))
+    scene.queue.put(a_message(stuck).to_json())
+    assert scene.reconcile() == ["workers_started"]
+
+
 def test_a_fault_with_one_run_keeps_back_no_other(scene: Scene) -> None:
     (broken,), (good,) = scene.tiling(1), scene.tiling(1)
     scene.ledger.settle(done(broken))

@@ -6,7 +6,6 @@ TilepoolError
 │   ├── BadMessage          a queue message that cannot be understood
 │   └── BadImage            the source image cannot be read, or is not there
 └── TransientError          given back to the queue for another attempt
-    └── LostLease           the message belongs to another worker by now
 """
 
 from collections.abc import Sequence
@@ -42,7 +41,3 @@ class BadImage(PermanentError):
 
 class TransientError(TilepoolError):
     """Another attempt may succeed: throttling, a dead process, a network fault."""
-
-
-class LostLease(TransientError):
-    """The receipt handle is no longer valid: another worker may hold the message."""

@@ -31,6 +31,26 @@ def write_pdf(file: Path, pages: Sequence[PdfPage]) -> Path:
     ]
     for number, page in enumerate(pages):
         objects += _page(page, 3 + 3 * number)
+    return _write(file, objects)
+
+
+def write_endless_pdf(file: Path) -> Path:
+    """Write a document whose page shows a form that shows itself, twice: it has no end."""
+    resources = b"/Resources << /XObject << /Form 4 0 R >> >>"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 5 0 R %s >>" % resources,
+        _stream(
+            f"/Type /XObject /Subtype /Form /BBox [0 0 99 99] {resources.decode()}",
+            b"q 0.9 0 0 0.9 0 0 cm /Form Do /Form Do Q 0 0 9 9 re f",
+        ),
+        _stream("", b"/Form Do"),
+    ]
+    return _write(file, objects)
+
+
+def _write(file: Path, objects: Sequence[bytes]) -> Path:
     whole, places = b"%PDF-1.7\n", []
     for number, content in enumerate(objects, start=1):
         places.append(len(whole))

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from console.embedded import EmbeddedCloud
 from pipeline.dead_letters import SqsDeadLetters
 from pipeline.message import Message
 from pipeline.outbox import Depth, SqsOutbox
-from worker.inbox import Delivery, SqsInbox
+from worker.inbox import Delivery, Renewal, SqsInbox
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -34,6 +34,9 @@ class SqsQueue:
 
     def receive(self, wait_seconds: int) -> Delivery | None:
         return self.inbox.receive(wait_seconds)
+
+    def renew(self, receipts: Sequence[str]) -> list[Renewal]:
+        return self.inbox.renew(receipts)
 
     def depth(self) -> Depth:
         return self.inbox.depth()

@@ -1,86 +1,158 @@
-"""The worker's entry point: `python -m worker`. Exit code 0, also after SIGTERM."""
+"""The worker's entry point: `python -m worker`. Exit code 0, also after SIGTERM.
+
+Signals are taken before the libraries are loaded, for that takes a second, and Batch may stop a
+job at any time.
+"""
 
 import os
+import queue
 import signal
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
-import boto3
-import structlog
-from botocore.config import Config
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-from pipeline.batch import BatchJobs
-from pipeline.dead_letters import SqsDeadLetters
-from pipeline.dynamo_ledger import DynamoLedger
-from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
-from pipeline.logs import configure_logging
-from pipeline.outbox import SqsOutbox
-from worker.desk import MAX_HIDDEN_SECONDS, Desk
-from worker.inbox import SqsInbox
-from worker.loop import Patience, Slot
-from worker.processes import TilerProcesses
+    from pipeline.environment import Environment
+    from worker.loop import Slot
+    from worker.processes import TilingProcess
 
 PROCESSES = "TILEPOOL_PROCESSES"
+MEMORY_BYTES = "TILEPOOL_MEMORY_BYTES"
 IDLE_SECONDS = "TILEPOOL_IDLE_SECONDS"
 LEASE_SECONDS = "TILEPOOL_LEASE_SECONDS"
 GRACE_SECONDS = "TILEPOOL_GRACE_SECONDS"
 PAGE_SECONDS = "TILEPOOL_PAGE_SECONDS"
 
-log = structlog.get_logger()
+LAST_SECONDS = 8
+"""After the grace, to give back what is in hand; then the worker ends, even if the network hangs
+and messages come back by their leases alone."""
+
+
+class Stop(threading.Event):
+    """Set by the first SIGTERM or SIGINT, to which further ones add nothing; or by a fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_signal = False
+        # A handler may interrupt whoever holds a lock; this one needs none.
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        threading.Thread(target=self._watch, name="signals", daemon=True).start()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda number, _frame: self._signals.put(number))
+
+    def _watch(self) -> None:
+        self._signals.get()
+        self.by_signal = True
+        self.set()
 
 
 def main() -> None:
     """Drain the queue until it has stayed empty, or until SIGTERM."""
-    configure_logging()
+    stop = Stop()
     # One image per core beats one image on all cores; the tiling processes inherit this.
     os.environ["VIPS_CONCURRENCY"] = "1"
+
+    import structlog
+
+    from pipeline.environment import Environment
+    from pipeline.logs import configure_logging
+
+    configure_logging()
+    log = structlog.get_logger()
     environment = Environment(os.environ)
-    processes = environment.whole(PROCESSES, os.cpu_count() or 1, least=1)
+    processes = _processes(environment)
+
+    def end() -> None:
+        log.warning("stop_forced")
+        os._exit(0 if stop.by_signal else 1)
+
     grace_seconds = environment.whole(GRACE_SECONDS, 15)
-    stop = threading.Event()
-    with TilerProcesses(processes, environment.whole(PAGE_SECONDS, 3600, least=1)) as tiler:
-
-        def stop_gracefully(_signal: int, _frame: object) -> None:
-            if not stop.is_set():
-                stop.set()
-                grace = threading.Timer(grace_seconds, tiler.stop)
-                grace.daemon = True
-                grace.start()
-
-        signal.signal(signal.SIGTERM, stop_gracefully)
-        signal.signal(signal.SIGINT, stop_gracefully)
-        log.info("worker_started", processes=processes)
-        _serve(_slot(environment, processes, tiler, stop), processes, stop)
-    log.info("worker_stopped", by_signal=stop.is_set())
+    hurry = threading.Thread(target=_hurry, args=[stop, grace_seconds, processes, end], daemon=True)
+    hurry.start()
+    log.info("worker_started", processes=len(processes))
+    _serve(environment, processes, stop)
+    log.info("worker_stopped", by_signal=stop.by_signal)
 
 
-def _slot(
-    environment: Environment, processes: int, tiler: TilerProcesses, stop: threading.Event
-) -> Slot:
-    config = Config(
-        retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=2 * processes + 2
-    )
+def _processes(environment: "Environment") -> "list[TilingProcess]":
+    from worker import processes
+
+    page_seconds = environment.whole(PAGE_SECONDS, 3600, least=1)
+    memory_bytes = environment.whole(MEMORY_BYTES, processes.MEMORY_BYTES, least=1)
+    count = environment.whole(PROCESSES, os.cpu_count() or 1, least=1)
+    return [processes.TilingProcess(page_seconds, memory_bytes) for _ in range(count)]
+
+
+def _hurry(
+    stop: Stop,
+    grace_seconds: int,
+    processes: "Sequence[TilingProcess]",
+    end: "Callable[[], None]",
+) -> None:
+    """After a stop, end pages that take longer than the grace, then the worker."""
+    stop.wait()
+    for_ever = threading.Event()
+    for_ever.wait(grace_seconds)
+    for process in processes:
+        process.stop()
+    for_ever.wait(LAST_SECONDS)
+    end()
+
+
+def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", stop: Stop) -> None:
+    """Serve the queue with a slot for each process."""
+    import boto3
+    from botocore.config import Config
+
+    from pipeline.batch import BatchJobs
+    from pipeline.dead_letters import SqsDeadLetters
+    from pipeline.dynamo_ledger import DynamoLedger
+    from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE
+    from pipeline.outbox import SqsOutbox
+    from worker.desk import MAX_HIDDEN_SECONDS, Desk
+    from worker.heartbeat import CALL_LEAST_SECONDS, CALLS_PER_LEASE, Heartbeat
+    from worker.inbox import SqsInbox
+    from worker.loop import Patience, Slot
+
     lease_seconds = environment.whole(LEASE_SECONDS, 120, least=3)
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        max_pool_connections=2 * len(processes) + 2,
+    )
+    # The next beat is its retry.
+    call_seconds = max(CALL_LEAST_SECONDS, lease_seconds / CALLS_PER_LEASE)
+    brief = Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=call_seconds,
+        read_timeout=call_seconds,
+    )
     sqs, queue_url = boto3.client("sqs", config=config), environment.text(QUEUE_URL)
     inbox = SqsInbox(sqs, queue_url, lease_seconds)
+    beats = SqsInbox(boto3.client("sqs", config=brief), queue_url, lease_seconds)
     dead_letters = SqsDeadLetters(sqs, environment.text(DEAD_LETTER_QUEUE_URL))
     ledger = DynamoLedger(boto3.client("dynamodb", config=config), environment.text(TABLE))
     jobs = BatchJobs(boto3.client("batch", config=config))
-    desk = Desk(ledger, SqsOutbox(sqs, queue_url), dead_letters, jobs, tiler)
     patience = Patience(
         idle_seconds=environment.whole(IDLE_SECONDS, 60),
         lease_seconds=lease_seconds,
         hidden_seconds=max(lease_seconds, MAX_HIDDEN_SECONDS),
     )
-    return Slot(inbox, desk, patience, stop)
+    with Heartbeat(beats, lease_seconds) as heartbeat:
+        slots = []
+        for process in processes:
+            desk = Desk(ledger, SqsOutbox(sqs, queue_url), dead_letters, jobs, process)
+            slots.append(Slot(inbox, desk, process, heartbeat, patience, stop))
+        _run(slots, stop)
 
 
-def _serve(slot: Slot, count: int, stop: threading.Event) -> None:
-    """Run the slot in so many threads; a fault of one ends all, and is raised."""
-    with ThreadPoolExecutor(count, "slot") as threads:
-        slots = [threads.submit(slot.run) for _ in range(count)]
-        wait(slots, return_when=FIRST_EXCEPTION)
-        faults = [done for done in slots if done.done() and done.exception()]
+def _run(slots: "Sequence[Slot]", stop: Stop) -> None:
+    """Run each slot in a thread of its own; a fault of one ends all, and is raised."""
+    with ThreadPoolExecutor(len(slots), "slot") as threads:
+        runs = [threads.submit(slot.run) for slot in slots]
+        wait(runs, return_when=FIRST_EXCEPTION)
+        faults = [run for run in runs if run.done() and run.exception()]
         if faults:
             stop.set()
     for fault in faults:

@@ -1,33 +1,96 @@
-"""Keeping a message's lease alive while its page is worked on."""
+"""Keeping the leases of all messages in hand: one thread for the worker, one call for many.
+
+A lease that cannot be renewed runs out by the worker's own clock, which is never behind the
+queue's: it counts from before the message was asked for. So whoever has lost a message knows it
+before another gets it.
+"""
 
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from pipeline.errors import LostLease
-from worker.inbox import Delivery
+from worker.inbox import MAX_RENEWALS, Delivery, Inbox, Renewal
 
 BEATS_PER_LEASE = 3
-"""Two beats in a row may fail before the lease runs out."""
+TRIES_PER_BEAT = 4
+"""How often a beat that failed is tried again before the next would come."""
+CALLS_PER_LEASE = 12
+"""A call gets so small a part of the lease for its connection, and as much for its answer."""
+CALL_LEAST_SECONDS = 1
 JOIN_SECONDS = 5
+CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Where there is one, a clock that goes on while the machine sleeps, as the queue's does."""
 
 log = structlog.get_logger()
 
 
+def now() -> float:
+    """Return seconds of the clock by which leases run out."""
+    return time.clock_gettime(CLOCK)
+
+
+class Lease:
+    """A message in hand: a delivery that is kept until it is completed, released, or lost."""
+
+    def __init__(
+        self, delivery: Delivery, runs_out: float, on_lost: Callable[[], None], end: "LeaseEnd"
+    ) -> None:
+        self.delivery = delivery
+        self.runs_out = runs_out
+        self.refused = False
+        self.on_lost = on_lost
+        self._end = end
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether the message belongs, or may belong, to somebody else by now."""
+        return self.refused or now() >= self.runs_out
+
+    @property
+    def body(self) -> str:
+        return self.delivery.body
+
+    @property
+    def attempt(self) -> int:
+        return self.delivery.attempt
+
+    @property
+    def group(self) -> str:
+        return self.delivery.group
+
+    @property
+    def receipt(self) -> str:
+        return self.delivery.receipt
+
+    def complete(self) -> None:
+        self._end(self)
+        self.delivery.complete()
+
+    def release(self, seconds: int) -> None:
+        # A beat after it would take the message back.
+        self._end(self)
+        self.delivery.release(seconds)
+
+
+LeaseEnd = Callable[[Lease], None]
+
+
 class Heartbeat:
-    """Renews the lease of a delivery at a third of its length until the block is left.
+    """Renews the leases of all messages in hand, at a third of their length."""
 
-    `lost` tells that the message belongs to somebody else by now.
-    """
-
-    def __init__(self, delivery: Delivery, lease_seconds: int) -> None:
-        self.lost = False
-        self._delivery = delivery
+    def __init__(self, inbox: Inbox, lease_seconds: float) -> None:
+        self._inbox = inbox
         self._lease_seconds = lease_seconds
+        self._beat_seconds = lease_seconds / BEATS_PER_LEASE
+        self._held: list[Lease] = []
+        self._lock = threading.Lock()
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -42,13 +105,65 @@ class Heartbeat:
         self._left.set()
         self._thread.join(JOIN_SECONDS)
 
-    def _beat(self) -> None:
-        while not self._left.wait(self._lease_seconds / BEATS_PER_LEASE):
-            try:
-                self._delivery.extend(self._lease_seconds)
-            except LostLease:
-                self.lost = True
-                log.warning("lease_lost")
-                return
-            except Exception:  # the next beat may succeed
-                log.exception("heartbeat_failed")
+    @contextmanager
+    def hold(
+        self, delivery: Delivery, asked_at: float, on_lost: Callable[[], None]
+    ) -> Iterator[Lease]:
+        """Keep a message that was asked for at a time of `now`, until the block is left.
+
+        `on_lost` is called at once when the lease is found lost; it must not wait for anything.
+        """
+        lease = Lease(delivery, asked_at + self._lease_seconds, on_lost, self._let_go)
+        with self._lock:
+            self._held.append(lease)
+            if now() - asked_at > self._beat_seconds:
+                # The answer took so long that nobody knows how old the lease is.
+                self._renew([lease])
+        try:
+            yield lease
+        finally:
+            self._let_go(lease)
+
+    def beat(self) -> bool:
+        """Renew all leases once; tell whether that went well for all that are not lost."""
+        with self._lock:
+            for lease in list(self._held):
+                if lease.lost:
+                    self._lose(lease)
+            held = list(self._held)
+            batches = [held[i : i + MAX_RENEWALS] for i in range(0, len(held), MAX_RENEWALS)]
+            renewed = [self._renew(batch) for batch in batches]
+        return all(renewed)
+
+    def _run(self) -> None:
+        pause = self._beat_seconds
+        while not self._left.wait(pause):
+            pause = self._beat_seconds if self.beat() else self._beat_seconds / TRIES_PER_BEAT
+
+    def _renew(self, leases: list[Lease]) -> bool:
+        runs_out = now() + self._lease_seconds
+        try:
+            answers = self._inbox.renew([lease.receipt for lease in leases])
+        except Exception:  # the next beat may succeed, and every lease runs out by itself
+            log.exception("heartbeat_failed", messages=len(leases))
+            return False
+        for lease, answer in zip(leases, answers, strict=True):
+            if answer is Renewal.DONE:
+                lease.runs_out = runs_out
+            elif answer is Renewal.LOST:
+                self._lose(lease)
+        failed = answers.count(Renewal.FAILED)
+        if failed:
+            log.warning("heartbeat_failed", messages=failed)
+        return not failed
+
+    def _lose(self, lease: Lease) -> None:
+        lease.refused = True
+        self._held.remove(lease)
+        log.warning("lease_lost")
+        lease.on_lost()
+
+    def _let_go(self, lease: Lease) -> None:
+        with self._lock:
+            if lease in self._held:
+                self._held.remove(lease)

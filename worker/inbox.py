@@ -3,14 +3,15 @@
 Receipt handles never leave this module.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
 from pipeline.dead_letters import NO_GROUP
-from pipeline.errors import LostLease
-from pipeline.outbox import Depth, read_depth
+from pipeline.outbox import MAX_BATCH_ENTRIES, Depth, read_depth
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -20,6 +21,9 @@ MAX_WAIT_SECONDS = 20
 """Long polling's limit; MAX_VISIBILITY_SECONDS that of a lease:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 MAX_VISIBILITY_SECONDS = 43_200
+
+MAX_RENEWALS = MAX_BATCH_ENTRIES
+"""Messages of one call."""
 
 LOST_LEASE_CODES = {
     "AWS.SimpleQueueService.MessageNotInflight",
@@ -41,14 +45,27 @@ class Delivery(Protocol):
     @property
     def group(self) -> str: ...
 
+    @property
+    def receipt(self) -> str:
+        """What the inbox knows this delivery by; for the inbox alone."""
+
     def complete(self) -> None:
         """Delete the message: its outcome is recorded."""
 
     def release(self, seconds: int) -> None:
-        """Give the message back, to be delivered again after some seconds."""
+        """Give the message back, to be delivered again after some seconds.
 
-    def extend(self, seconds: int) -> None:
-        """Keep the message for so many seconds from now; raises LostLease."""
+        One that is no longer in hand is left alone.
+        """
+
+
+class Renewal(Enum):
+    """What became of the renewal of a lease."""
+
+    DONE = "done"
+    LOST = "lost"
+    FAILED = "failed"
+    """Another try may succeed."""
 
 
 class Inbox(Protocol):
@@ -56,6 +73,12 @@ class Inbox(Protocol):
 
     def receive(self, wait_seconds: int) -> Delivery | None:
         """Return the next message, waiting for one; None where there is none."""
+
+    def renew(self, receipts: Sequence[str]) -> list[Renewal]:
+        """Lease messages in hand anew, from now, at most MAX_RENEWALS; return what became of each.
+
+        Raises where the queue cannot be reached.
+        """
 
     def depth(self) -> Depth:
         """Return about how many messages there are."""
@@ -82,29 +105,23 @@ class SqsDelivery:
         # A message put into the queue by hand may have none.
         return self.message["Attributes"].get("MessageGroupId", NO_GROUP)
 
+    @property
+    def receipt(self) -> str:
+        return self.message["ReceiptHandle"]
+
     def complete(self) -> None:
-        self.client.delete_message(
-            QueueUrl=self.queue_url, ReceiptHandle=self.message["ReceiptHandle"]
-        )
+        self.client.delete_message(QueueUrl=self.queue_url, ReceiptHandle=self.receipt)
 
     def release(self, seconds: int) -> None:
-        # A message that is no longer in hand needs no release.
-        try:
-            self.extend(seconds)
-        except LostLease:
-            return
-
-    def extend(self, seconds: int) -> None:
         try:
             self.client.change_message_visibility(
                 QueueUrl=self.queue_url,
-                ReceiptHandle=self.message["ReceiptHandle"],
+                ReceiptHandle=self.receipt,
                 VisibilityTimeout=min(seconds, MAX_VISIBILITY_SECONDS),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] in LOST_LEASE_CODES:
-                raise LostLease("the message's lease has run out") from error
-            raise
+            if error.response["Error"]["Code"] not in LOST_LEASE_CODES:
+                raise
 
 
 class SqsInbox:
@@ -131,6 +148,27 @@ class SqsInbox:
         for message in answer.get("Messages", []):
             return SqsDelivery(self._client, self._queue_url, message)
         return None
+
+    def renew(self, receipts: Sequence[str]) -> list[Renewal]:
+        answer = self._client.change_message_visibility_batch(
+            QueueUrl=self._queue_url,
+            Entries=[
+                {
+                    "Id": str(index),
+                    "ReceiptHandle": receipt,
+                    "VisibilityTimeout": self._visibility_seconds,
+                }
+                for index, receipt in enumerate(receipts)
+            ],
+        )
+        # What stands in neither list of the answer is not known to be renewed.
+        renewals = [Renewal.FAILED] * len(receipts)
+        for entry in answer.get("Successful", []):
+            renewals[int(entry["Id"])] = Renewal.DONE
+        for failure in answer.get("Failed", []):
+            if failure["Code"] in LOST_LEASE_CODES:
+                renewals[int(failure["Id"])] = Renewal.LOST
+        return renewals
 
     def depth(self) -> Depth:
         return read_depth(self._client, self._queue_url)

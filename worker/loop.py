@@ -1,8 +1,9 @@
-"""The loop of one slot: take a message, keep its lease alive, attempt, settle."""
+"""The loop of one slot: have a process, take a message, keep its lease, attempt, settle."""
 
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -11,7 +12,7 @@ from pipeline.message import Message
 from pipeline.outbox import Depth
 from worker.desk import Desk
 from worker.fate import Again
-from worker.heartbeat import Heartbeat
+from worker.heartbeat import Heartbeat, Lease, now
 from worker.inbox import Delivery, Inbox
 
 WAIT_SECONDS = 5
@@ -53,49 +54,76 @@ class Patience:
         return depth == EMPTY or still >= self.idle_seconds + self.hidden_seconds
 
 
+class Hands(Protocol):
+    """What a slot asks of its tiling process."""
+
+    def prepare(self) -> None:
+        """Be ready for a page; raises where nothing can be tiled here."""
+
+    def revoke(self) -> None:
+        """Stop the page under way, without waiting."""
+
+    def close(self) -> None:
+        """End."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """One place for a message in hand; a worker has as many as tiling processes."""
 
     inbox: Inbox
     desk: Desk
+    hands: Hands
+    heartbeat: Heartbeat
     patience: Patience
     stop: threading.Event
 
     def run(self) -> None:
         """Serve messages until a stop, or until the queue has stayed empty."""
         wait_seconds = max(1, min(WAIT_SECONDS, self.patience.idle_seconds))
-        while not self.stop.is_set():
-            delivery = self.inbox.receive(wait_seconds)
-            if delivery is None:
-                if self.patience.is_over(self.inbox):
-                    return
-            elif self.stop.is_set():
-                delivery.release(0)
-            else:
-                self.patience.renew()
-                self._serve(delivery)
-                self.patience.renew()
+        try:
+            while not self.stop.is_set():
+                self.hands.prepare()
+                asked_at = now()
+                delivery = self.inbox.receive(wait_seconds)
+                if delivery is None:
+                    if self.patience.is_over(self.inbox):
+                        return
+                elif self.stop.is_set():
+                    delivery.release(0)
+                else:
+                    self.patience.renew()
+                    self._serve(delivery, asked_at)
+                    self.patience.renew()
+        finally:
+            self.hands.close()
 
-    def _serve(self, delivery: Delivery) -> None:
-        with Heartbeat(delivery, self.patience.lease_seconds) as heartbeat:
+    def _serve(self, delivery: Delivery, asked_at: float) -> None:
+        with self.heartbeat.hold(delivery, asked_at, self.hands.revoke) as lease:
             try:
-                message = self.desk.read(delivery)
+                message = None if lease.lost else self.desk.read(lease)
                 if message is None:
                     return
                 with bound_contextvars(
                     run=message.run_id, item=message.item, page=message.page, part=message.part
                 ):
-                    self._work(delivery, message, heartbeat)
+                    self._work(lease, message)
             except Exception:  # whatever was not recorded is done again
                 log.exception("serving_broke")
-                delivery.release(SERVE_AGAIN_SECONDS)
+                self._give_back(lease)
 
-    def _work(self, delivery: Delivery, message: Message, heartbeat: Heartbeat) -> None:
-        fate = self.desk.attempt(message, delivery.attempt)
-        if heartbeat.lost:
+    def _work(self, lease: Lease, message: Message) -> None:
+        fate = self.desk.attempt(message, lease.attempt)
+        if lease.lost:
             log.warning("outcome_dropped")
         elif self.stop.is_set() and isinstance(fate, Again):
-            delivery.release(0)
+            lease.release(0)
         else:
-            self.desk.settle(delivery, message, fate)
+            self.desk.settle(lease, message, fate)
+
+    def _give_back(self, lease: Lease) -> None:
+        if not lease.lost:
+            try:
+                lease.release(0 if self.stop.is_set() else SERVE_AGAIN_SECONDS)
+            except Exception:  # it comes back by itself, after its lease
+                log.exception("release_broke")

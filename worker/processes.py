@@ -1,131 +1,194 @@
-"""The tiling processes: one page each at a time, and a page that kills its process costs only that.
+"""The tiling processes, one for each slot: a page that kills its process costs only that.
 
-Adapter around pebble; spawned, for obstore's threads do not survive a fork.
+Adapter around pebble, with a pool of one process for each slot: so nothing that breaks one, not
+even a lock that it dies with, can hold up another's. Spawned, for obstore's threads do not survive
+a fork.
 """
 
-import multiprocessing
-import os
-import resource
+import signal
 import tempfile
 import threading
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as PageTimeout
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, TypeVar
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
+import structlog
+from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
-from pipeline.errors import TransientError
+from pipeline.errors import BadImage, TilepoolError, TransientError
 from pipeline.run import TiledPage
+from worker.confinement import OUT_OF_MEMORY, TilePage, answer, confine, tile_confined
 from worker.page import PageWork, tile_page
 
 MEMORY_BYTES = 4_000_000_000
 """What a tiling process may hold, above all that `worker.budget` lets through: a net under it."""
+MAX_STARTS = 3
+START_SECONDS = 120
+GAVE_UP = {OUT_OF_MEMORY, -signal.SIGABRT, -signal.SIGTRAP}
+"""How a process ends that is refused memory: in Python, in C++, in GLib."""
 
+Result = TypeVar("Result")
 
-OUT_OF_MEMORY = 71
-"""A tiling process's exit code."""
+log = structlog.get_logger()
 
 
 class Tiler(Protocol):
-    """What the worker asks of whoever tiles."""
+    """What the desk asks of whoever tiles."""
 
     def tile(self, work: PageWork) -> TiledPage:
         """Tile a page and wait for it; raises PermanentError or TransientError."""
 
 
-class TilerProcesses:
-    """A pool of tiling processes.
+class NoProcess(TilepoolError):
+    """No tiling process comes up: this machine cannot tile, whatever the page."""
 
-    `page_seconds` limits the time of a page, `memory_bytes` what a process may hold.
+
+class GaveUp(TransientError):
+    """The process ended itself, as one does that gets no more memory."""
+
+
+class TilingProcess:
+    """A slot's tiling process, and a fresh one after each that has died.
+
+    `page_seconds` limits the time of a page, `memory_bytes` what the process may hold. `stop` and
+    `revoke` may be called by any thread, and wait for nothing; all else is for the slot's.
     """
 
-    def __init__(self, processes: int, page_seconds: int, memory_bytes: int = MEMORY_BYTES) -> None:
-        self._processes = processes
+    def __init__(
+        self,
+        page_seconds: float,
+        memory_bytes: int = MEMORY_BYTES,
+        tile: TilePage = tile_page,
+    ) -> None:
+        # The processes ignore SIGTERM, so pebble need not wait for what it brings.
+        CONSTS.term_timeout = 0
         self._page_seconds = page_seconds
         self._memory_bytes = memory_bytes
+        self._tile = tile
         self._lock = threading.Lock()
         self._stopped = False
-        self._in_hand: set[ProcessFuture[TiledPage]] = set()
-        self._pool = self._new_pool()
+        self._revoked = False
+        self._fresh = True
+        self._pool: ProcessPool | None = None
+        self._future: ProcessFuture[Any] | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def prepare(self) -> None:
+        """Have a process wait for a page, and forget a revoke; raises NoProcess.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        So a page is not charged with what keeps a process from starting.
+        """
+        self._revoked = False
+        if self._pool is not None:
+            if self._pool.active:
+                return
+            self.close()
+        for _ in range(MAX_STARTS):
+            try:
+                self._run(answer, timeout=None).result(START_SECONDS)
+                return
+            except (BrokenProcessPool, CancelledError, PageTimeout, ProcessExpired) as error:
+                self.close()
+                if self._stopped:
+                    return
+                log.warning("tiling_process_did_not_start", reason=repr(error))
+        raise NoProcess(f"no tiling process came up in {MAX_STARTS} attempts")
 
     def tile(self, work: PageWork) -> TiledPage:
-        """Tile a page in a process of the pool and wait for it.
+        """Tile a page and wait for it.
 
-        Raises what tiling raises, and TransientError where the process died, took too long, or
-        was stopped.
+        Raises what tiling raises; BadImage where a process that had tiled nothing before gets no
+        more memory; TransientError where the process died otherwise, took too long, was stopped,
+        or where the page was revoked.
         """
-        try:
-            with tempfile.TemporaryDirectory(prefix="tilepool-") as scratch:
-                return self._schedule(work, Path(scratch)).result()
-        except ProcessExpired as error:
-            if error.exitcode == OUT_OF_MEMORY:
-                raise TransientError(f"it takes more than {self._memory_bytes:,} bytes") from error
-            raise TransientError(
-                f"the tiling process died (exit code {error.exitcode}): the file may be damaged,"
-                " or take more memory than there is"
-            ) from error
-        except (BrokenProcessPool, CancelledError) as error:
-            raise TransientError("the tiling process was stopped") from error
-        except PageTimeout as error:
-            raise TransientError(f"tiling took longer than {self._page_seconds} s") from error
+        while True:
+            fresh = self._fresh
+            try:
+                return self._tile_once(work)
+            except GaveUp as error:
+                if fresh:
+                    raise BadImage(str(error)) from error
+                # What earlier pages have left behind may be to blame: a fresh process decides.
+
+    def revoke(self) -> None:
+        """Stop the page under way, or the one that comes before the next `prepare`."""
+        with self._lock:
+            self._revoked = True
+            self._cancel()
 
     def stop(self) -> None:
-        """End the processes, whatever they are doing; from here on every page is transient."""
+        """Stop the page under way; from here on every page is transient."""
         with self._lock:
             self._stopped = True
-            self._end_pool()
+            self._cancel()
 
-    def _schedule(self, work: PageWork, scratch: Path) -> ProcessFuture[TiledPage]:
+    def close(self) -> None:
+        """End the process, and wait until it is gone."""
         with self._lock:
-            if self._stopped:
-                raise TransientError("the worker is stopping")
-            if not self._pool.active:
-                # An idle process that died took the pool along.
-                self._end_pool()
-                self._pool = self._new_pool()
-            future = self._pool.schedule(_tile, args=[work, scratch], timeout=self._page_seconds)
-            self._in_hand.add(future)
-        future.add_done_callback(self._in_hand.discard)
+            self._cancel()
+            pool, self._pool, self._future = self._pool, None, None
+            self._fresh = True
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+    def _tile_once(self, work: PageWork) -> TiledPage:
+        for _ in range(MAX_STARTS):
+            with tempfile.TemporaryDirectory(prefix="tilepool-") as scratch:
+                try:
+                    future = self._run(
+                        tile_confined, self._tile, work, Path(scratch), timeout=self._page_seconds
+                    )
+                    self._fresh = False
+                    return future.result()
+                except BrokenProcessPool:
+                    # It died before it took the page up.
+                    self.close()
+                except (CancelledError, PageTimeout, ProcessExpired) as error:
+                    # Gone for sure before its scratch goes, and before others publish the page.
+                    self.close()
+                    raise self._reason(error) from error
+        raise TransientError("the tiling process died before it took the page up")
+
+    def _run(
+        self, function: Callable[..., Result], *args: object, timeout: float | None
+    ) -> ProcessFuture[Result]:
+        with self._lock:
+            if self._stopped or self._revoked:
+                raise CancelledError
+            if self._pool is None:
+                self._pool = ProcessPool(
+                    max_workers=1,
+                    initializer=confine,
+                    initargs=[self._memory_bytes],
+                    context=get_context("spawn"),
+                )
+            try:
+                future = self._pool.schedule(function, args=args, timeout=timeout)
+            except RuntimeError as error:
+                # What pebble raises for a pool whose process is dead, or gets no thread.
+                raise BrokenProcessPool from error
+            self._future = future
         return future
 
-    def _end_pool(self) -> None:
-        # pebble leaves the futures of a stopped pool unanswered for ever.
-        for future in list(self._in_hand):
-            future.cancel()  # type: ignore[no-untyped-call]
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+    def _cancel(self) -> None:
+        if self._future is not None:
+            self._future.cancel()  # type: ignore[no-untyped-call]
 
-    def _new_pool(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=self._processes,
-            initializer=_limit_memory,
-            initargs=[self._memory_bytes],
-            context=multiprocessing.get_context("spawn"),
+    def _reason(self, error: Exception) -> TransientError:
+        if isinstance(error, PageTimeout):
+            return TransientError(f"tiling took longer than {self._page_seconds} s")
+        if not isinstance(error, ProcessExpired):
+            return TransientError("the tiling process was stopped")
+        if error.exitcode in GAVE_UP:
+            return GaveUp(
+                f"it takes more than {self._memory_bytes:,} bytes of memory, or is damaged"
+                f" (exit code {error.exitcode})"
+            )
+        return TransientError(
+            f"the tiling process died (exit code {error.exitcode}): the file may be damaged,"
+            " or take more memory than there is"
         )
-
-
-def _tile(work: PageWork, scratch: Path) -> TiledPage:
-    try:
-        return tile_page(work, scratch)
-    except MemoryError:
-        # What was in hand may never be given back: the next page gets a process of its own.
-        os._exit(OUT_OF_MEMORY)
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    """Let this process die of what it asks for beyond so much, and not its neighbours with it."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))

@@ -60,7 +60,17 @@ class ScriptedTiler:
 
     script: Callable[[PageWork], TiledPage] = lambda _work: SMALL
     pages: list[tuple[str, int]] = field(default_factory=list)
+    revoked: int = 0
 
     def tile(self, work: PageWork) -> TiledPage:
         self.pages.append((work.message.item, work.message.page))
         return self.script(work)
+
+    def prepare(self) -> None:
+        """Be ready: there is no process."""
+
+    def revoke(self) -> None:
+        self.revoked += 1
+
+    def close(self) -> None:
+        """There is nothing to end."""

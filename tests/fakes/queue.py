@@ -3,14 +3,14 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pipeline.dead_letters import FORBIDDEN, NO_GROUP, DeadLetter
-from pipeline.errors import LostLease
 from pipeline.message import Message
 from pipeline.outbox import Depth
+from worker.inbox import MAX_RENEWALS, Renewal
 
 POLL_SECONDS = 0.01
 
@@ -114,17 +114,24 @@ class MemoryQueue:
         in_flight = sum(entry.visible_at > self.now() for entry in self.entries)
         return Depth(len(self.entries) - in_flight, in_flight)
 
+    def renew(self, receipts: Sequence[str]) -> list[Renewal]:
+        assert 0 < len(receipts) <= MAX_RENEWALS
+        kept = [self.hide(receipt, self.lease_seconds) for receipt in receipts]
+        return [Renewal.DONE if done else Renewal.LOST for done in kept]
+
+    def hide(self, receipt: str, seconds: float) -> bool:
+        """Give a message in hand another time to come back; tell whether it is in hand."""
+        for entry in self.entries:
+            if entry.handle == receipt and entry.visible_at > self.now():
+                entry.visible_at = self.now() + seconds
+                return True
+        return False
+
     def _redrive(self) -> None:
         for entry in list(self.entries):
             if entry.visible_at <= self.now() and entry.receives >= self.max_receives:
                 self.entries.remove(entry)
                 self.dead_letters.bury(entry.body, {}, entry.group)
-
-    def held(self, handle: str) -> _Entry:
-        for entry in self.entries:
-            if entry.handle == handle and entry.visible_at > self.now():
-                return entry
-        raise LostLease(handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +141,11 @@ class MemoryDelivery:
     queue: MemoryQueue
     body: str
     attempt: int
-    handle: str
-    group: str
+    receipt: str
+    group: str = NO_GROUP
 
     def complete(self) -> None:
-        self.queue.entries[:] = [e for e in self.queue.entries if e.handle != self.handle]
+        self.queue.entries[:] = [e for e in self.queue.entries if e.handle != self.receipt]
 
     def release(self, seconds: int) -> None:
-        try:
-            self.extend(seconds)
-        except LostLease:
-            return
-
-    def extend(self, seconds: int) -> None:
-        self.queue.held(self.handle).visible_at = self.queue.now() + seconds
+        self.queue.hide(self.receipt, seconds)

@@ -11,7 +11,6 @@ from pipeline.errors import (
     BadImage,
     BadMessage,
     BadTask,
-    LostLease,
     PermanentError,
     TilepoolError,
     TransientError,
@@ -70,7 +69,3 @@ def test_no_error_has_two_fates() -> None:
 @pytest.mark.parametrize("kind", [BadTask, BadMessage, BadImage, pipeline.storage.MissingObject])
 def test_bad_input_is_permanent(kind: type[TilepoolError]) -> None:
     assert issubclass(kind, PermanentError)
-
-
-def test_a_lost_lease_is_transient() -> None:
-    assert issubclass(LostLease, TransientError)

@@ -2,13 +2,11 @@
 
 import threading
 
-import pytest
-
-from pipeline.errors import LostLease
 from pipeline.message import parse_message
 from tests.builders import a_message
 from tests.fakes import MemoryQueue
 from tests.queues import LEASE_SECONDS, MAX_RECEIVES, SqsQueue
+from worker.inbox import MAX_RENEWALS, Renewal
 
 Queue = MemoryQueue | SqsQueue
 
@@ -83,16 +81,30 @@ def test_a_message_released_for_later_comes_back_later(queue: Queue) -> None:
     assert queue.receive(3) is not None
 
 
-def test_an_extended_message_stays_in_hand(queue: Queue) -> None:
+def test_a_renewed_message_stays_in_hand(queue: Queue) -> None:
     queue.put("one")
     delivery = queue.receive(0)
     assert delivery is not None
-    delivery.extend(60)
-    lapse()
+    lapse(LEASE_SECONDS / 2)
+    assert queue.renew([delivery.receipt]) == [Renewal.DONE]
+    lapse(LEASE_SECONDS / 2)
     assert queue.receive(0) is None
 
 
-def test_a_message_that_another_worker_completed_cannot_be_extended(queue: Queue) -> None:
+def test_of_messages_renewed_at_once_each_has_its_own_answer(queue: Queue) -> None:
+    for number in range(MAX_RENEWALS):
+        queue.put(str(number))
+    deliveries = [queue.receive(0) for _ in range(MAX_RENEWALS)]
+    receipts = [delivery.receipt for delivery in deliveries if delivery is not None]
+    assert len(receipts) == MAX_RENEWALS
+    gone = deliveries[3]
+    assert gone is not None
+    gone.complete()
+    answers = [Renewal.LOST if number == 3 else Renewal.DONE for number in range(MAX_RENEWALS)]
+    assert queue.renew(receipts) == answers
+
+
+def test_a_message_that_another_worker_completed_cannot_be_renewed(queue: Queue) -> None:
     # moto lets an old receipt handle renew a lease that ran out, where SQS refuses; both refuse
     # one of a message that is gone.
     queue.put("one")
@@ -101,8 +113,7 @@ def test_a_message_that_another_worker_completed_cannot_be_extended(queue: Queue
     assert late is not None
     assert quick is not None
     quick.complete()
-    with pytest.raises(LostLease):
-        late.extend(60)
+    assert queue.renew([late.receipt]) == [Renewal.LOST]
 
 
 def test_releasing_a_lost_message_is_no_error(queue: Queue) -> None:

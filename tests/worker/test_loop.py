@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.errors import TransientError
-from pipeline.run import Counts, Page, RunState, TiledPage
+from pipeline.errors import BadImage, TransientError
+from pipeline.run import Counts, Page, Run, RunState, TiledPage
 from tests.builders import a_message, a_run, new_run_id
-from tests.fakes import SMALL, MemoryJobs, MemoryLedger, MemoryQueue, ScriptedTiler
+from tests.fakes import (
+    SMALL,
+    MemoryJobs,
+    MemoryLedger,
+    MemoryQueue,
+    ScriptedTiler,
+)
 from worker.desk import Desk
+from worker.heartbeat import Heartbeat, now
 from worker.loop import Patience, Slot
 from worker.page import PageWork
+from worker.processes import NoProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +43,8 @@ class Scene:
         self.stop = threading.Event()
         desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
         patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
-        self.slot = Slot(self.queue, desk, patience, self.stop)
+        self.heartbeat = Heartbeat(self.queue, lease_seconds)
+        self.slot = Slot(self.queue, desk, self.tiler, self.heartbeat, patience, self.stop)
 
 
 def test_a_slot_drains_the_queue_and_leaves() -> None:
@@ -103,17 +112,92 @@ def test_a_page_done_as_the_stop_comes_is_recorded() -> None:
 
 
 def test_an_outcome_under_a_lost_lease_is_not_reported() -> None:
-    scene = Scene(pages=1, lease_seconds=1)
-    gone = threading.Event()
+    scene = Scene(pages=1)
 
     def slow(_work: PageWork) -> TiledPage:
         scene.queue.entries.clear()  # another worker took it over and completed it
-        gone.wait(2)
+        scene.heartbeat.beat()
         return SMALL
 
     scene.tiler.script = slow
     scene.slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(1, 0, 0)
+    assert scene.tiler.revoked == 1
+
+
+def test_a_failure_under_a_lost_lease_is_not_reported() -> None:
+    scene = Scene(pages=1)
+
+    def slow(_work: PageWork) -> TiledPage:
+        scene.queue.entries.clear()
+        scene.heartbeat.beat()
+        raise BadImage("damaged")
+
+    scene.tiler.script = slow
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 0, 0)
+    assert scene.queue.dead_letters.letters == []
+
+
+def test_a_lost_lease_costs_that_message_alone() -> None:
+    scene = Scene(pages=3)
+
+    def slow(work: PageWork) -> TiledPage:
+        if work.message.page == 2:
+            scene.queue.entries[:] = [e for e in scene.queue.entries if '"page": 2' not in e.body]
+            scene.heartbeat.beat()
+        return SMALL
+
+    scene.tiler.script = slow
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(3, 2, 0)
+    assert scene.tiler.revoked == 1
+
+
+def test_a_message_whose_arrival_took_longer_than_its_lease_is_left_to_others() -> None:
+    scene = Scene(pages=1)
+    receive = scene.queue.receive
+    delivery = receive(0)
+    assert delivery is not None
+    scene.queue.entries.clear()  # others have it by now
+    scene.slot._serve(delivery, asked_at=now() - 60)
+    assert scene.tiler.pages == []
+
+
+def test_where_nothing_can_be_tiled_no_message_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(pages=1)
+
+    def broken() -> None:
+        raise NoProcess("no tiling process came up")
+
+    monkeypatch.setattr(scene.tiler, "prepare", broken)
+    with pytest.raises(NoProcess):
+        scene.slot.run()
+    assert [entry.receives for entry in scene.queue.entries] == [0]
+
+
+def test_a_message_that_cannot_even_be_given_back_does_not_end_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(pages=1, lease_seconds=1)
+    load_run, hide = scene.ledger.load_run, scene.queue.hide
+    ledger_faults, queue_faults = iter([True]), iter([True])
+
+    def load_run_later(run_id: str) -> Run | None:
+        if next(ledger_faults, False):
+            raise ConnectionError("DynamoDB is away")
+        return load_run(run_id)
+
+    def hide_later(handle: str, seconds: float) -> bool:
+        if next(queue_faults, False):
+            raise ConnectionError("SQS is away")
+        return hide(handle, seconds)
+
+    monkeypatch.setattr(scene.ledger, "load_run", load_run_later)
+    monkeypatch.setattr(scene.queue, "hide", hide_later)
+    scene.slot.run()
+    assert next(queue_faults, None) is None
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, "{", "nonsense", '{"version": 1}'])
@@ -157,10 +241,11 @@ def test_a_page_longer_than_a_lease_is_tiled_once() -> None:
         return SMALL
 
     scene.tiler.script = slow
-    other = threading.Thread(target=scene.slot.run)
-    other.start()
-    scene.slot.run()
-    other.join()
+    with scene.heartbeat:
+        other = threading.Thread(target=scene.slot.run)
+        other.start()
+        scene.slot.run()
+        other.join()
     assert scene.tiler.pages == [("book", 1)]
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
 
@@ -192,8 +277,6 @@ def test_a_message_taken_later_by_a_worker_that_dies_is_waited_for_as_long() -> 
         return receive(wait_seconds)
 
     taken.start()
-    patience = scene.slot.patience
-    slot = Slot(scene.queue, scene.slot.desk, patience, scene.stop)
     scene.queue.receive = blind_at_first  # type: ignore[method-assign,assignment]
-    slot.run()
+    scene.slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)

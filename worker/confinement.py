@@ -1,0 +1,74 @@
+"""What a tiling process is bound to before its first page, and how it answers. Runs in it."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from pipeline.errors import TilepoolError
+from pipeline.run import TiledPage
+from worker.page import PageWork
+
+OUT_OF_MEMORY = 71
+"""A tiling process's exit code."""
+ORPHANED = 72
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+"""https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html"""
+TAKE_ME_FIRST = "1000"
+
+TilePage = Callable[[PageWork, Path], TiledPage]
+
+
+class UnforeseenError(Exception):
+    """Stands for an error of a library that may not survive the way to the worker."""
+
+
+def confine(memory_bytes: int) -> None:
+    """Bind this process: to its memory, to its worker's life, and to nobody's signals but its.
+
+    It dies of what it asks for beyond so many bytes, and not its neighbours with it.
+    """
+    # A signal to the whole session is the worker's business, which ends this process in time.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    # A page that crashes must not leave all that it had in memory on the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if OOM_SCORE.exists():
+        # Should the machine's or the container's memory end all the same, not the worker itself.
+        OOM_SCORE.write_text(TAKE_ME_FIRST, encoding="ascii")
+    threading.Thread(target=_end_with_the_worker, name="orphan", daemon=True).start()
+
+
+def answer() -> None:
+    """Do nothing: whoever waits for it knows that this process is there."""
+
+
+def tile_confined(tile_page: TilePage, work: PageWork, scratch: Path) -> TiledPage:
+    """Tile a page; raise what is ours, and UnforeseenError for all else.
+
+    An error that cannot be pickled, or not unpickled, would break the pool.
+    """
+    # Where libvips puts files of its own. It asks the C library, not Python.
+    os.putenv("TMPDIR", str(scratch))
+    try:
+        return tile_page(work, scratch)
+    except TilepoolError:
+        raise
+    except MemoryError:
+        # What was in hand may never be given back: the next page gets a process of its own.
+        os._exit(OUT_OF_MEMORY)
+    except BaseException as error:
+        raise UnforeseenError(f"{type(error).__name__}: {error}") from error
+
+
+def _end_with_the_worker() -> None:
+    """End as soon as the worker is gone: its pages are other workers' by then."""
+    worker = multiprocessing.parent_process()
+    if worker is not None:
+        wait([worker.sentinel])
+        os._exit(ORPHANED)

@@ -16,7 +16,7 @@ import structlog
 from dispatcher.check import check_task, resolve_stores
 from dispatcher.tasks import TaskFiles
 from pipeline.batch import Jobs
-from pipeline.completion import complete_run
+from pipeline.completion import CLAIM_SECONDS, complete_run
 from pipeline.environment import Environment
 from pipeline.errors import BadTask, TransientError
 from pipeline.ledger import Ledger
@@ -40,6 +40,7 @@ class Dispatcher:
     outbox: Outbox
     jobs: Jobs
     environment: Environment
+    claim_seconds: int = CLAIM_SECONDS
 
     def dispatch(self, upload: Upload) -> str:
         """Start the run of an upload, or take it up where it was cut off; return its id.
@@ -58,7 +59,7 @@ class Dispatcher:
             if run is not None and run.state is not RunState.DISPATCHING:
                 log.info("run_known", state=run.state)
                 if not run.state.ended:
-                    complete_run(run_id, self.ledger, self.jobs)
+                    complete_run(run_id, self.ledger, self.jobs, claim_seconds=self.claim_seconds)
                 return run_id
             try:
                 prepared = self._prepare(task, upload, run)
@@ -124,7 +125,7 @@ class Dispatcher:
         start_workers(run, run.plan.workers - len(run.worker_jobs), self.ledger, self.jobs)
         self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
         # Workers of another run may have taken every message before the line above.
-        complete_run(run_id, self.ledger, self.jobs)
+        complete_run(run_id, self.ledger, self.jobs, claim_seconds=self.claim_seconds)
         log.info("run_dispatched", messages=sent, workers=run.plan.workers)
 
     def _reject(self, upload: Upload, run_id: str, error: BadTask) -> str:

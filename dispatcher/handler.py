@@ -12,8 +12,10 @@ from dispatcher.event import parse_uploads
 from dispatcher.reconcile import CONFIRM_SECONDS, DISPATCH_SECONDS, Limits, Reconciler
 from dispatcher.tasks import S3TaskFiles
 from pipeline.batch import BatchJobs
+from pipeline.completion import CLAIM_SECONDS
 from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
+from pipeline.environment import CLAIM_SECONDS as CLAIM_VARIABLE
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
 from pipeline.outbox import SqsOutbox
@@ -52,6 +54,7 @@ def _reconciler(environment: Environment, dispatcher: Dispatcher) -> Reconciler:
     limits = Limits(
         dispatch_seconds=environment.whole(DISPATCH_VARIABLE, DISPATCH_SECONDS),
         confirm_seconds=environment.whole(CONFIRM_VARIABLE, CONFIRM_SECONDS),
+        claim_seconds=dispatcher.claim_seconds,
     )
     queue_url = environment.text(DEAD_LETTER_QUEUE_URL)
     return Reconciler(
@@ -71,4 +74,5 @@ def _dispatcher(environment: Environment) -> Dispatcher:
         outbox=SqsOutbox(boto3.client("sqs", config=RETRIES), environment.text(QUEUE_URL)),
         jobs=BatchJobs(boto3.client("batch", config=RETRIES)),
         environment=environment,
+        claim_seconds=environment.whole(CLAIM_VARIABLE, CLAIM_SECONDS),
     )

@@ -13,7 +13,7 @@ import structlog
 
 from dispatcher.burials import Burials
 from pipeline.batch import Jobs
-from pipeline.completion import Completion, complete_run, submit_again
+from pipeline.completion import CLAIM_SECONDS, Completion, complete_run, submit_again
 from pipeline.dead_letters import DeadLetters
 from pipeline.ledger import Ledger
 from pipeline.outbox import Depth, Outbox
@@ -48,6 +48,7 @@ class Limits:
     dispatch_seconds: int = DISPATCH_SECONDS
     confirm_seconds: int = CONFIRM_SECONDS
     pass_seconds: int = PASS_SECONDS
+    claim_seconds: int = CLAIM_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,14 @@ class Reconciler:
             counts = scene.counts[run.run_id]
             if counts.pending > 0:
                 self._tile(run, run.plan, counts, scene)
-            elif complete_run(run.run_id, self.ledger, self.jobs) is Completion.STARTED:
-                log.warning("run_completed")
+            else:
+                self._complete(run)
+
+    def _complete(self, run: Run) -> None:
+        patience = self.limits.claim_seconds
+        completion = complete_run(run.run_id, self.ledger, self.jobs, claim_seconds=patience)
+        if completion is Completion.STARTED:
+            log.warning("run_completed")
 
     def _dispatch(self, run: Run) -> None:
         if run.waits_for or run.opened_at < self.now() - self.limits.dispatch_seconds:
@@ -126,7 +133,9 @@ class Reconciler:
         if run.final_job is not None and run.final_jobs >= MAX_FINAL_JOBS:
             log.error("final_job_given_up", job=run.final_job, tried=run.final_jobs)
             return
-        if submit_again(run, run.final_job, self.ledger, self.jobs) is Completion.STARTED:
+        patience = self.limits.claim_seconds
+        completion = submit_again(run, run.final_job, self.ledger, self.jobs, patience)
+        if completion is Completion.STARTED:
             log.warning("final_job_again", dead=run.final_job)
 
     def _tile(self, run: Run, plan: Plan, counts: Counts, scene: "Scene") -> None:

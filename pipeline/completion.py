@@ -23,14 +23,21 @@ class Completion(Enum):
     STARTED = auto()
     """The final job has been submitted, now or before, or is not wanted any more."""
     CLAIMED = auto()
-    """Another process is about to submit it; look again after CLAIM_SECONDS."""
+    """Another process is about to submit it; look again when its claim is old."""
 
 
-def complete_run(run_id: str, ledger: Ledger, jobs: Jobs, shard: int | None = None) -> Completion:
+def complete_run(
+    run_id: str,
+    ledger: Ledger,
+    jobs: Jobs,
+    shard: int | None = None,
+    claim_seconds: int = CLAIM_SECONDS,
+) -> Completion:
     """Submit the final job if the run has no page left, and nobody else has.
 
     With `shard`, the whole run is counted only if that shard is complete: of all workers only
-    those that end a shard read all counters. May run any number of times.
+    those that end a shard read all counters. A claim is old after `claim_seconds`. May run any
+    number of times.
     """
     if shard is not None and ledger.counts(run_id, shard).pending > 0:
         return Completion.PENDING
@@ -43,18 +50,20 @@ def complete_run(run_id: str, ledger: Ledger, jobs: Jobs, shard: int | None = No
     if run is None or run.state in (RunState.DISPATCHING, RunState.TILING):
         return Completion.PENDING
     if run.state is RunState.BUILDING and run.final_job is None:
-        return submit_again(run, None, ledger, jobs)
+        return submit_again(run, None, ledger, jobs, claim_seconds)
     return Completion.STARTED
 
 
-def submit_again(run: Run, dead: str | None, ledger: Ledger, jobs: Jobs) -> Completion:
+def submit_again(
+    run: Run, dead: str | None, ledger: Ledger, jobs: Jobs, claim_seconds: int = CLAIM_SECONDS
+) -> Completion:
     """Submit the final job of a run that is building once more, should its claim be old.
 
     `dead` is its job that has ended without the run's end, None where none was noted: then one
     that was submitted all the same, by a process that died before it could note it, is noted.
     """
     now = time.time()
-    stale_before = now - CLAIM_SECONDS
+    stale_before = now - claim_seconds
     if dead is None and run.claimed_at is not None and run.claimed_at < stale_before:
         submitted = jobs.find_final(run)
         if submitted is not None:

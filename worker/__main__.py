@@ -24,6 +24,7 @@ IDLE_SECONDS = "TILEPOOL_IDLE_SECONDS"
 LEASE_SECONDS = "TILEPOOL_LEASE_SECONDS"
 GRACE_SECONDS = "TILEPOOL_GRACE_SECONDS"
 PAGE_SECONDS = "TILEPOOL_PAGE_SECONDS"
+BACKOFF_SECONDS = "TILEPOOL_BACKOFF_SECONDS"
 
 LAST_SECONDS = 8
 """After the grace, to give back what is in hand; then the worker ends, even if the network hangs
@@ -107,11 +108,13 @@ def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", sto
     from botocore.config import Config
 
     from pipeline.batch import BatchJobs
+    from pipeline.completion import CLAIM_SECONDS
     from pipeline.dead_letters import SqsDeadLetters
     from pipeline.dynamo_ledger import DynamoLedger
+    from pipeline.environment import CLAIM_SECONDS as CLAIM_VARIABLE
     from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE
     from pipeline.outbox import SqsOutbox
-    from worker.desk import MAX_HIDDEN_SECONDS, Desk
+    from worker.desk import FIRST_BACKOFF_SECONDS, Delays, Desk
     from worker.heartbeat import CALL_LEAST_SECONDS, CALLS_PER_LEASE, Heartbeat
     from worker.inbox import SqsInbox
     from worker.loop import Patience, Slot
@@ -134,15 +137,20 @@ def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", sto
     dead_letters = SqsDeadLetters(sqs, environment.text(DEAD_LETTER_QUEUE_URL))
     ledger = DynamoLedger(boto3.client("dynamodb", config=config), environment.text(TABLE))
     jobs = BatchJobs(boto3.client("batch", config=config))
+    delays = Delays(
+        environment.whole(BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS),
+        environment.whole(CLAIM_VARIABLE, CLAIM_SECONDS),
+    )
     patience = Patience(
         idle_seconds=environment.whole(IDLE_SECONDS, 60),
         lease_seconds=lease_seconds,
-        hidden_seconds=max(lease_seconds, MAX_HIDDEN_SECONDS),
+        hidden_seconds=max(lease_seconds, delays.longest),
     )
     with Heartbeat(beats, lease_seconds) as heartbeat:
         slots = []
         for process in processes:
-            desk = Desk(ledger, SqsOutbox(sqs, queue_url), dead_letters, jobs, process)
+            outbox = SqsOutbox(sqs, queue_url)
+            desk = Desk(ledger, outbox, dead_letters, jobs, process, delays=delays)
             slots.append(Slot(inbox, desk, process, heartbeat, patience, stop))
         _run(slots, stop)
 

@@ -6,7 +6,7 @@ Effects: dead-letter queue (a failure) ─► ledger (`pipeline.outcome`) ─►
 
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 from cachetools import TTLCache, cachedmethod
@@ -28,14 +28,32 @@ from worker.processes import Tiler
 MAX_ATTEMPTS = 5
 """Of any kind, also those cut off by a stop; the queue's own redrive comes after these."""
 FIRST_BACKOFF_SECONDS = 5
-MAX_HIDDEN_SECONDS = max(CLAIM_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (MAX_ATTEMPTS - 2))
-"""The longest that a message is given back for later; slots wait that long for it."""
 MAX_REASON_CHARACTERS = 1_000
 MAX_KNOWN_RUNS = 64
 RUN_SECONDS = 15
 """So long a run's row is taken for what it was: a cancelled run's pages are begun until then."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """For how long messages are given back, in seconds."""
+
+    first_backoff: int = FIRST_BACKOFF_SECONDS
+    claim: int = CLAIM_SECONDS
+
+    def backoff(self, attempt: int) -> int:
+        """Return the delay after an attempt, counted from 1."""
+        return self.first_backoff << (attempt - 1)
+
+    @property
+    def longest(self) -> int:
+        """Return the longest delay; slots wait that long for what is hidden."""
+        return max(self.claim, self.backoff(MAX_ATTEMPTS - 1))
+
+
+NORMAL_DELAYS = Delays()
 
 
 class Desk:
@@ -48,12 +66,15 @@ class Desk:
         dead_letters: DeadLetters,
         jobs: Jobs,
         tiler: Tiler,
+        *,
+        delays: Delays = NORMAL_DELAYS,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._dead_letters = dead_letters
         self._jobs = jobs
         self._tiler = tiler
+        self._delays = delays
         self._runs: TTLCache[str, tuple[Run, Plan]] = TTLCache(MAX_KNOWN_RUNS, RUN_SECONDS)
         self._lock = threading.Lock()
 
@@ -90,7 +111,7 @@ class Desk:
         """Carry out a fate. Every step may run twice."""
         match fate:
             case Again(reason) if delivery.attempt < MAX_ATTEMPTS:
-                seconds = FIRST_BACKOFF_SECONDS * 2 ** (delivery.attempt - 1)
+                seconds = self._delays.backoff(delivery.attempt)
                 log.warning("page_again", reason=reason, seconds=seconds)
                 delivery.release(seconds)
                 return
@@ -105,10 +126,12 @@ class Desk:
             case Dropped(reason, row):
                 self._drop(delivery, message, reason, row)
         page = Page(message)
-        completion = complete_run(message.run_id, self._ledger, self._jobs, page.shard)
+        completion = complete_run(
+            message.run_id, self._ledger, self._jobs, page.shard, self._delays.claim
+        )
         if completion is Completion.CLAIMED:
             # Should the claimer die before it submits the job, this message brings us back.
-            delivery.release(CLAIM_SECONDS)
+            delivery.release(self._delays.claim)
         else:
             delivery.complete()
 

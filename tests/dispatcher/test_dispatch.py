@@ -28,6 +28,7 @@ class Scene:
     source: Path
     dest: Path
     ledger: Ledger = field(default_factory=MemoryLedger)
+    claim_seconds: int = 60
 
     def __post_init__(self) -> None:
         self.tasks = MemoryTaskFiles({"task.json": task_body()})
@@ -49,7 +50,10 @@ class Scene:
     @property
     def dispatcher(self) -> Dispatcher:
         stores = {SOURCE_STORE: self.source.as_uri(), DEST_STORE: self.dest.as_uri()}
-        return Dispatcher(self.tasks, self.ledger, self.queue, self.jobs, Environment(stores))
+        environment = Environment(stores)
+        return Dispatcher(
+            self.tasks, self.ledger, self.queue, self.jobs, environment, self.claim_seconds
+        )
 
     def dispatch(self, upload: Upload | None = None) -> Run:
         run = self.ledger.load_run(self.dispatcher.dispatch(upload or self.upload))
@@ -346,7 +350,7 @@ def test_cut_off_at_the_end_with_every_page_settled_the_final_job_still_starts(
         patch.setattr(scene.ledger, step, cut)
         with pytest.raises(Cut):
             scene.dispatch()
-    monkeypatch.setattr("pipeline.completion.CLAIM_SECONDS", -1)
+    scene.claim_seconds = -1
     assert scene.dispatch().state is RunState.BUILDING
     assert set(scene.jobs.finals) == {scene.dispatch().run_id}
 

@@ -16,7 +16,7 @@ from tests.fakes import (
     MemoryQueue,
     ScriptedTiler,
 )
-from worker.desk import Desk
+from worker.desk import Delays, Desk
 from worker.heartbeat import Heartbeat, now
 from worker.loop import Patience, Slot
 from worker.page import PageWork
@@ -225,7 +225,7 @@ def test_a_fault_of_the_ledger_gives_the_message_back(
 
     monkeypatch.setattr(scene.ledger, part, fail_once)
     monkeypatch.setattr("worker.loop.SERVE_AGAIN_SECONDS", 0)
-    monkeypatch.setattr("worker.desk.FIRST_BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(scene.slot.desk, "_delays", Delays(first_backoff=0))
     scene.slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
     assert scene.jobs.finals == [scene.run_id]

@@ -1,10 +1,12 @@
 """The final job's work: every manifest of a run, the collection, the CSV, and a summary.
 
-Idempotent: all is derived from the ledger, the CSV and what lies in the destination.
+Idempotent: all is derived from the ledger, the CSV and what lies in the destination. A run that
+was built before is built again after a replay or a change of the CSV: then only documents that
+differ are written.
 """
 
-import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -12,26 +14,20 @@ from iiif_prezi3 import ManifestRef
 
 from manifest_builder.collection import refer
 from manifest_builder.collection_files import CollectionFiles
-from manifest_builder.description import Description
 from manifest_builder.document import to_json
+from manifest_builder.items import Items, is_done, sort_items
 from manifest_builder.manifest import build_manifest
 from manifest_builder.problems import Problem, echo, tell
 from manifest_builder.row_reader import describe
-from manifest_builder.table import Catalogue, read_catalogue
+from manifest_builder.summary import summarize
+from manifest_builder.table import Row, read_catalogue
+from manifest_builder.writing import Writer
 from pipeline.ledger import Ledger
-from pipeline.run import Page, PageState, Plan, RunState, Summary
-from pipeline.storage import (
-    DOCUMENT_MAX_AGE_SECONDS,
-    PRESENTATION_TYPE,
-    Storage,
-    csv_type,
-    open_storage,
-)
+from pipeline.run import Page, Plan, Run, RunState, Summary
+from pipeline.storage import Storage, csv_type, open_storage
 
-MAX_NAMED = 100
-"""Names of one kind that a summary lists: the run's row has 400 KB at most."""
-MAX_NAME_CHARACTERS = 200
-MAX_PROBLEM_CHARACTERS = 400
+MAX_MANIFESTS = 16
+"""Manifests that are made, compared and written side by side."""
 
 log = structlog.get_logger()
 
@@ -42,15 +38,24 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
     if run is None or run.plan is None or run.state is not RunState.BUILDING:
         log.warning("nothing_to_build", state=run and run.state)
         return None
-    publisher = Publisher(
-        run.plan, open_storage(run.plan.source_store), open_storage(run.plan.dest_store)
-    )
     pages = sorted(ledger.pages(run_id), key=lambda page: page.message.place)
-    summary = publisher.publish(pages)
-    end = RunState.DONE_WITH_FAILURES if summary.withheld else RunState.DONE
-    ledger.finish(run, end, summary)
-    log.info("run_finished", state=end, items=summary.items, failed=summary.failed)
+    items = sort_items(pages, _superseded(run, run.plan, pages, ledger), with_gaps=False)
+    writer = Writer(open_storage(run.plan.dest_store), only_changed=run.summary is not None)
+    publisher = Publisher(run.plan, open_storage(run.plan.source_store), writer)
+    summary = publisher.publish(pages, items)
+    end = RunState.DONE if all(map(is_done, pages)) else RunState.DONE_WITH_FAILURES
+    if ledger.finish(run, end, summary):
+        log.info("run_finished", state=end, items=summary.items, failed=summary.failed)
+    else:
+        log.warning("run_not_finished", reason="it was cancelled or claimed anew meanwhile")
     return summary
+
+
+def _superseded(run: Run, plan: Plan, pages: Iterable[Page], ledger: Ledger) -> set[str]:
+    """Return the items that belong to another run by now: what they show is that run's."""
+    items = list(dict.fromkeys(page.message.item for page in pages))
+    owners = ledger.owners(plan.export, items)
+    return {item for item, owner in owners.items() if owner != run.run_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,87 +64,66 @@ class Publisher:
 
     plan: Plan
     source: Storage
-    dest: Storage
+    writer: Writer
 
-    def publish(self, pages: Sequence[Page]) -> Summary:
+    def publish(self, pages: Sequence[Page], items: Items) -> Summary:
         """Write manifests, then the collection, then the CSV; return what the run came to.
 
         `pages` are all pages of the run, sorted by their place.
         """
         csv = self.source.read(self.plan.csv_key)
         catalogue = read_catalogue(csv)
-        problems = list(catalogue.problems)
-        withheld: dict[str, None] = {}
-        published: dict[str, ManifestRef] = {}
-        doubtful: list[str] = []
-        for item, group in itertools.groupby(pages, key=lambda page: page.message.item):
-            members = list(group)
-            if any(page.state is not PageState.DONE for page in members):
-                # How many pages a file has that cannot be read is not known, so neither is whether
-                # the row fits them.
-                withheld[item] = None
-                continue
-            description, mistakes = describe(catalogue.rows.get(item), len(members))
-            problems += mistakes
-            published[item] = self._write_manifest(members, description)
-            if _has_pdf_among_images(members):
-                doubtful.append(
-                    f"{echo(item)}: a PDF among images; if it repeats them, take it out"
-                )
-        collection = CollectionFiles(self.plan, self.dest)
-        unread = collection.publish(published, withheld, catalogue.rows)
-        for item in withheld:
+        published, mistakes = self._publish_items(items.published, catalogue.rows)
+        collection = CollectionFiles(self.plan, self.writer)
+        unread = collection.publish(published, items.withheld, catalogue.rows)
+        for item in items.withheld:
             # Its pages may be gone, so an earlier run's manifest must not stand.
-            self.dest.delete(self.plan.layout.manifest(item))
+            self.writer.dest.delete(self.plan.layout.manifest(item))
         key = self.plan.layout.csv(self.plan.csv_key.rpartition("/")[2])
-        self.dest.write(key, csv, csv_type(catalogue.charset), DOCUMENT_MAX_AGE_SECONDS)
-        problems += [
+        self.writer.write(key, csv, csv_type(catalogue.charset))
+        known = {*items.published, *items.withheld, *items.superseded}
+        without_images = [
             Problem(row.line, f"{echo(item)} has no images")
             for item, row in catalogue.rows.items()
-            if item not in published and item not in withheld
+            if item not in known
         ]
-        return self._summary(
-            pages, published, withheld, catalogue, [*tell(problems), *unread, *doubtful]
-        )
+        problems = [
+            *tell([*catalogue.problems, *mistakes, *without_images]),
+            *unread,
+            *(text for item in items.published.values() for text in _doubts(item)),
+        ]
+        return summarize(self.plan, pages, items, catalogue, problems)
 
-    def _write_manifest(self, pages: Sequence[Page], description: Description) -> ManifestRef:
+    def _publish_items(
+        self, items: Mapping[str, Sequence[Page]], rows: Mapping[str, Row]
+    ) -> tuple[dict[str, ManifestRef], list[Problem]]:
+        """Write manifests; return the collection's entries, and what is wrong with the rows."""
+        published: dict[str, ManifestRef] = {}
+        problems: list[Problem] = []
+
+        def publish(item: str) -> tuple[ManifestRef, tuple[Problem, ...]]:
+            return self._publish_item(items[item], rows.get(item))
+
+        with ThreadPoolExecutor(MAX_MANIFESTS) as publishers:
+            for item, (entry, mistakes) in zip(items, publishers.map(publish, items), strict=True):
+                published[item] = entry
+                problems += mistakes
+        return published, problems
+
+    def _publish_item(
+        self, pages: Sequence[Page], row: Row | None
+    ) -> tuple[ManifestRef, tuple[Problem, ...]]:
         layout, item = self.plan.layout, pages[0].message.item
+        description, mistakes = describe(row, len(pages))
         manifest = build_manifest(layout, self.plan.options, pages, description, self.plan.defaults)
-        self.dest.write(
-            layout.manifest(item), to_json(manifest), PRESENTATION_TYPE, DOCUMENT_MAX_AGE_SECONDS
-        )
-        return refer(manifest)
-
-    def _summary(
-        self,
-        pages: Sequence[Page],
-        published: Mapping[str, ManifestRef],
-        withheld: Collection[str],
-        catalogue: Catalogue,
-        problems: Sequence[str],
-    ) -> Summary:
-        tiled = [page.tiled for page in pages if page.tiled is not None]
-        return Summary(
-            collection_url=self.plan.layout.url(self.plan.layout.collection),
-            images=len(pages),
-            failed=sum(page.state is PageState.FAILED for page in pages),
-            reused=sum(page.reused for page in tiled),
-            tiles=sum(page.tiles for page in tiled),
-            items=len(published),
-            withheld=_cut(list(withheld)),
-            without_row=_cut([item for item in published if item not in catalogue.rows]),
-            problems=_cut(problems, MAX_PROBLEM_CHARACTERS),
-        )
+        self.writer.write(layout.manifest(item), to_json(manifest))
+        return refer(manifest), mistakes
 
 
-def _has_pdf_among_images(pages: Sequence[Page]) -> bool:
-    """Tell whether some but not all pages come from PDFs."""
+def _doubts(pages: Sequence[Page]) -> list[str]:
+    """Return what somebody should look at in an item's files."""
+    item = echo(pages[0].message.item)
     pdfs = [page.message.key.casefold().endswith(".pdf") for page in pages]
-    return any(pdfs) and not all(pdfs)
-
-
-def _cut(names: Sequence[str], most: int = MAX_NAME_CHARACTERS) -> tuple[str, ...]:
-    shown = [name if len(name) <= most else f"{name[:most]}…" for name in names[:MAX_NAMED]]
-    if len(names) > MAX_NAMED:
-        shown.append(f"… and {len(names) - MAX_NAMED} more")
-    return tuple(shown)
+    if any(pdfs) and not all(pdfs):
+        return [f"{item}: a PDF among images; if it repeats them, take it out"]
+    return []

@@ -10,14 +10,10 @@ from natsort import natsorted
 
 from manifest_builder.collection import build_collections, parse_entry
 from manifest_builder.document import to_json
+from manifest_builder.writing import Writer
 from pipeline.errors import TransientError
 from pipeline.run import Plan
-from pipeline.storage import (
-    DOCUMENT_MAX_AGE_SECONDS,
-    PRESENTATION_TYPE,
-    MissingObject,
-    Storage,
-)
+from pipeline.storage import MissingObject, Storage
 
 MAX_READS = 16
 MAX_ROUNDS = 10
@@ -28,7 +24,12 @@ class CollectionFiles:
     """The collection and its parts in the destination."""
 
     plan: Plan
-    dest: Storage
+    writer: Writer
+
+    @property
+    def dest(self) -> Storage:
+        """Return where it lies."""
+        return self.writer.dest
 
     def publish(
         self,
@@ -62,7 +63,7 @@ class CollectionFiles:
         layout = self.plan.layout
         documents = build_collections(layout, self.plan.collection, entries)
         for key, document in documents.items():
-            self.dest.write(key, to_json(document), PRESENTATION_TYPE, DOCUMENT_MAX_AGE_SECONDS)
+            self.writer.write(key, to_json(document))
         for listed in list(self.dest.objects(layout.subcollections_folder)):
             if listed.key not in documents and layout.is_subcollection(listed.key):
                 self.dest.delete(listed.key)

@@ -104,6 +104,10 @@ class Summary:
     items: int
     withheld: tuple[str, ...] = ()
     """Items with failed pages: no manifest."""
+    with_gaps: tuple[str, ...] = ()
+    """Items with failed pages that are published all the same."""
+    superseded: tuple[str, ...] = ()
+    """Items that a later run has taken over: left as they are, and not among `items`."""
     without_row: tuple[str, ...] = ()
     """Items that the CSV does not describe."""
     problems: tuple[str, ...] = ()

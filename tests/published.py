@@ -4,6 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from manifest_builder.build import Publisher
+from manifest_builder.items import sort_items
+from manifest_builder.writing import Writer
 from pipeline.layout import Layout
 from pipeline.run import Page, PageState
 from pipeline.storage import open_storage
@@ -36,5 +38,6 @@ def publish_export(
             pages.append(Page(message, PageState.DONE, tiled))
     csv = b"identifier,title\nmap,The map\n"
     open_storage(plan.source_store).write(plan.csv_key, csv, "text/csv", 0)
-    store = open_storage(dest_store)
-    Publisher(plan, open_storage(plan.source_store), store).publish(pages)
+    writer = Writer(open_storage(dest_store))
+    items = sort_items(pages, (), with_gaps=False)
+    Publisher(plan, open_storage(plan.source_store), writer).publish(pages, items)

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,16 +13,30 @@ import pytest
 import pyvips
 
 from manifest_builder import collection
-from manifest_builder.build import MAX_NAMED, Publisher, finish_run
+from manifest_builder.build import finish_run
+from manifest_builder.summary import MAX_NAMED
 from pipeline.defaults import Defaults, Provider
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.message import Message
 from pipeline.rows import encode, summary_values
-from pipeline.run import Page, PageState, Plan, RunState, Summary
-from pipeline.storage import MissingObject, Storage, open_storage
+from pipeline.run import Page, PageState, Plan, RunState
+from pipeline.storage import MissingObject, open_storage
 from pipeline.task import Options
 from tests.builders import a_message, a_plan, a_run, done, failed, new_run_id
+from tests.builds import (
+    Interrupted,
+    building,
+    files,
+    finish,
+    has_manifest,
+    listed,
+    manifest_urls,
+    pages_of,
+    publish,
+    read,
+    write_csv,
+)
 from tests.fakes import MemoryLedger
 from worker.page import PageWork, tile_page
 
@@ -36,61 +50,6 @@ def plan(source: Path, dest: Path) -> Plan:
     plan = a_plan(source, dest)
     write_csv(plan, CSV)
     return plan
-
-
-def write_csv(plan: Plan, content: bytes) -> None:
-    open_storage(plan.source_store).write(plan.csv_key, content, "text/csv", 0)
-
-
-def pages_of(**items: int) -> list[Page]:
-    return [done(a_message(item=item, page=n + 1)) for item, k in items.items() for n in range(k)]
-
-
-def building(ledger: Ledger, plan: Plan, pages: Sequence[Page]) -> str:
-    """Bring a run with these pages to the point where the final job takes over."""
-    run_id = new_run_id()
-    ledger.open_run(a_run(run_id, plan))
-    rows = [replace(page, message=replace(page.message, run_id=run_id)) for page in pages]
-    ledger.record_pages(run_id, [Page(row.message) for row in rows])
-    ledger.seal(run_id, rows)
-    for row in rows:
-        ledger.settle(row)
-    ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
-    ledger.claim_final_job(run_id, ledger.shard_counts(run_id), 0)
-    return run_id
-
-
-def finish(plan: Plan, pages: Sequence[Page]) -> Summary:
-    ledger = MemoryLedger()
-    summary = finish_run(building(ledger, plan, pages), ledger)
-    assert summary is not None
-    return summary
-
-
-def read(plan: Plan, key: str) -> Any:
-    return json.loads(open_storage(plan.dest_store).read(key))
-
-
-def listed(plan: Plan) -> list[str]:
-    """Return the ids of the collection's entries."""
-    return [entry["id"] for entry in read(plan, plan.layout.collection)["items"]]
-
-
-def manifest_urls(plan: Plan, *items: str) -> list[str]:
-    return [plan.layout.url(plan.layout.manifest(item)) for item in items]
-
-
-def has_manifest(plan: Plan, item: str) -> bool:
-    folder = Path(unquote(urlsplit(plan.dest_store).path))
-    return (folder / plan.layout.manifest(item)).is_file()
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 # What is published
@@ -353,13 +312,8 @@ def test_the_subcollections_folder_is_no_item(plan: Plan) -> None:
 
 @pytest.mark.usefixtures("small_parts")
 def test_parts_that_another_run_writes_meanwhile_are_not_lost(plan: Plan) -> None:
-    other = Publisher(plan, open_storage(plan.source_store), open_storage(plan.dest_store))
-    publisher = Publisher(
-        plan,
-        open_storage(plan.source_store),
-        _Interrupted(plan, lambda: other.publish(pages_of(late=1, later=1))),
-    )
-    publisher.publish(pages_of(a=1, b=1))
+    dest = Interrupted(plan, lambda: publish(plan, pages_of(late=1, later=1)))
+    publish(plan, pages_of(a=1, b=1), dest)
     urls = manifest_urls(plan, "a", "b", "late", "later")
     assert listed_in_parts(plan) == [urls[:2], urls[2:]]
 
@@ -511,30 +465,9 @@ def test_a_summary_fits_a_row_of_the_table_whatever_the_csv_holds(plan: Plan) ->
 
 
 def test_a_manifest_that_another_run_adds_meanwhile_is_not_left_out(plan: Plan) -> None:
-    other = Publisher(plan, open_storage(plan.source_store), open_storage(plan.dest_store))
-    publisher = Publisher(
-        plan,
-        open_storage(plan.source_store),
-        _Interrupted(plan, lambda: other.publish(pages_of(late=1))),
-    )
-    publisher.publish(pages_of(book=1))
+    dest = Interrupted(plan, lambda: publish(plan, pages_of(late=1)))
+    publish(plan, pages_of(book=1), dest)
     assert set(listed(plan)) == set(manifest_urls(plan, "book", "late"))
-
-
-class _Interrupted(Storage):
-    """A destination where another run finishes just as the collection is to be written."""
-
-    def __init__(self, plan: Plan, interruption: Callable[[], object]) -> None:
-        super().__init__(open_storage(plan.dest_store)._store)
-        self._collection = plan.layout.collection
-        self._interruption: Callable[[], object] | None = interruption
-
-    def write(self, key: str, content: bytes | Path, content_type: str, max_age: int) -> None:
-        interruption = self._interruption
-        if key == self._collection and interruption is not None:
-            self._interruption = None
-            interruption()
-        super().write(key, content, content_type, max_age)
 
 
 # With real tiles

@@ -118,6 +118,7 @@ def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", sto
     from worker.heartbeat import CALL_LEAST_SECONDS, CALLS_PER_LEASE, Heartbeat
     from worker.inbox import SqsInbox
     from worker.loop import Patience, Slot
+    from worker.recall import Recall
 
     lease_seconds = environment.whole(LEASE_SECONDS, 120, least=3)
     config = Config(
@@ -146,12 +147,12 @@ def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", sto
         lease_seconds=lease_seconds,
         hidden_seconds=max(lease_seconds, delays.longest),
     )
-    with Heartbeat(beats, lease_seconds) as heartbeat:
+    with Heartbeat(beats, lease_seconds) as heartbeat, Recall(ledger.load_run) as recall:
         slots = []
         for process in processes:
             outbox = SqsOutbox(sqs, queue_url)
             desk = Desk(ledger, outbox, dead_letters, jobs, process, delays=delays)
-            slots.append(Slot(inbox, desk, process, heartbeat, patience, stop))
+            slots.append(Slot(inbox, desk, process, heartbeat, recall, patience, stop))
         _run(slots, stop)
 
 

@@ -30,6 +30,7 @@ MAX_ATTEMPTS = 5
 FIRST_BACKOFF_SECONDS = 5
 MAX_REASON_CHARACTERS = 1_000
 MAX_KNOWN_RUNS = 64
+CANCELLED = "the run is cancelled"
 RUN_SECONDS = 15
 """So long a run's row is taken for what it was: a cancelled run's pages are begun until then."""
 
@@ -152,16 +153,18 @@ class Desk:
     def _unwanted(self, message: Message, row: Page) -> str | None:
         """Return why nobody wants a page any more, if so."""
         run, plan = self._run(message.run_id)
-        if run.state is RunState.CANCELLED:
-            # It may have been taken up again: what is dropped then is lost.
-            now = self._ledger.load_run(message.run_id)
-            if now is not None and now.state is RunState.CANCELLED:
-                return "the run is cancelled"
+        if run.state is RunState.CANCELLED and self._is_cancelled(message.run_id):
+            return CANCELLED
         if message.replays > row.message.replays:
             owner = self._ledger.owners(plan.export, [message.item]).get(message.item)
             if owner not in {None, message.run_id}:
                 return f"its item belongs to a later run, {owner}"
         return None
+
+    def _is_cancelled(self, run_id: str) -> bool:
+        """Look again: what is dropped of a run that was taken up meanwhile would be lost."""
+        run = self._ledger.load_run(run_id)
+        return run is not None and run.state is RunState.CANCELLED
 
     def _reopened(self, message: Message, row: Page) -> Page:
         """Return the row of a replayed page queued again, its run reopened; any other as it is."""
@@ -180,7 +183,13 @@ class Desk:
         # A page that is done costs a look at its receipt: a second worker may have died while
         # it wrote the same page again.
         _, plan = self._run(message.run_id)
-        return _judge(row, self._tiler.tile(PageWork(message, plan)))
+        try:
+            return _judge(row, self._tiler.tile(PageWork(message, plan)))
+        except TransientError:
+            # Stopped, perhaps, because its run was cancelled.
+            if self._is_cancelled(message.run_id):
+                return Dropped(CANCELLED, row)
+            raise
 
     def _drop(self, delivery: Delivery, message: Message, reason: str, row: Page) -> None:
         log.info("page_dropped", reason=reason)

@@ -14,6 +14,7 @@ from worker.desk import Desk
 from worker.fate import Again
 from worker.heartbeat import Heartbeat, Lease, now
 from worker.inbox import Delivery, Inbox
+from worker.recall import Recall
 
 WAIT_SECONDS = 5
 """One long poll; it bounds how long a stop may take."""
@@ -75,6 +76,7 @@ class Slot:
     desk: Desk
     hands: Hands
     heartbeat: Heartbeat
+    recall: Recall
     patience: Patience
     stop: threading.Event
 
@@ -113,7 +115,8 @@ class Slot:
                 self._give_back(lease)
 
     def _work(self, lease: Lease, message: Message) -> None:
-        fate = self.desk.attempt(message, lease.attempt)
+        with self.recall.watch(message.run_id, self.hands.revoke):
+            fate = self.desk.attempt(message, lease.attempt)
         if lease.lost:
             log.warning("outcome_dropped")
         elif self.stop.is_set() and isinstance(fate, Again):

@@ -21,6 +21,7 @@ from worker.heartbeat import Heartbeat, now
 from worker.loop import Patience, Slot
 from worker.page import PageWork
 from worker.processes import NoProcess
+from worker.recall import Recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,10 @@ class Scene:
         desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
         patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
         self.heartbeat = Heartbeat(self.queue, lease_seconds)
-        self.slot = Slot(self.queue, desk, self.tiler, self.heartbeat, patience, self.stop)
+        self.recall = Recall(self.ledger.load_run)
+        self.slot = Slot(
+            self.queue, desk, self.tiler, self.heartbeat, self.recall, patience, self.stop
+        )
 
 
 def test_a_slot_drains_the_queue_and_leaves() -> None:
@@ -280,3 +284,35 @@ def test_a_message_taken_later_by_a_worker_that_dies_is_waited_for_as_long() -> 
     scene.queue.receive = blind_at_first  # type: ignore[method-assign,assignment]
     scene.slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+
+
+def test_a_page_whose_run_is_cancelled_is_stopped_and_its_message_dropped() -> None:
+    scene = Scene(pages=1)
+
+    def cancelled_meanwhile(_work: PageWork) -> TiledPage:
+        scene.ledger.cancel(scene.run_id, 0)
+        scene.recall.look()
+        assert scene.tiler.revoked
+        raise TransientError("the page was revoked")
+
+    scene.tiler.script = cancelled_meanwhile
+    scene.queue.entries[0].receives = 4  # its last attempt: it must not end as failed
+    scene.slot.run()
+    assert len(scene.tiler.pages) == 1
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 0, 0)
+    assert scene.queue.entries == []
+    assert scene.queue.dead_letters.depth() == 0
+
+
+def test_a_page_that_is_done_when_its_run_is_cancelled_counts() -> None:
+    scene = Scene(pages=1)
+
+    def done_all_the_same(_work: PageWork) -> TiledPage:
+        scene.ledger.cancel(scene.run_id, 0)
+        scene.recall.look()
+        return SMALL
+
+    scene.tiler.script = done_all_the_same
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+    assert scene.jobs.finals == []

@@ -123,6 +123,8 @@ def _report_summary(console: Console, result: Result, summary: Summary, dest: Pa
     for page in result.failures:
         line("failed", _failure(page))
     names("withheld", tuple(f"{item}: no manifest, pages failed" for item in summary.withheld))
+    names("with gaps", tuple(f"{item}: published, pages failed" for item in summary.with_gaps))
+    names("superseded", tuple(f"{item}: left to a later run" for item in summary.superseded))
     names("no CSV row", summary.without_row)
     names("look at", summary.problems)
 

@@ -5,7 +5,7 @@ was built before is built again after a replay or a change of the CSV: then only
 differ are written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ from iiif_prezi3 import ManifestRef
 from manifest_builder.collection import refer
 from manifest_builder.collection_files import CollectionFiles
 from manifest_builder.document import to_json
+from manifest_builder.gaps import hidden, is_pdf, tell_hidden
 from manifest_builder.items import Items, is_done, sort_items
 from manifest_builder.manifest import build_manifest
 from manifest_builder.problems import Problem, echo, tell
@@ -39,7 +40,7 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
         log.warning("nothing_to_build", state=run and run.state)
         return None
     pages = sorted(ledger.pages(run_id), key=lambda page: page.message.place)
-    items = sort_items(pages, _superseded(run, run.plan, pages, ledger), with_gaps=False)
+    items = sort_items(pages, _superseded(run, run.plan, pages, ledger), with_gaps=run.with_gaps)
     writer = Writer(open_storage(run.plan.dest_store), only_changed=run.summary is not None)
     publisher = Publisher(run.plan, open_storage(run.plan.source_store), writer)
     summary = publisher.publish(pages, items)
@@ -114,16 +115,19 @@ class Publisher:
         self, pages: Sequence[Page], row: Row | None
     ) -> tuple[ManifestRef, tuple[Problem, ...]]:
         layout, item = self.plan.layout, pages[0].message.item
-        description, mistakes = describe(row, len(pages))
+        hiding = hidden(pages)
+        known = None if hiding is None else pages.index(hiding) + 1
+        description, mistakes = describe(row, len(pages), known)
         manifest = build_manifest(layout, self.plan.options, pages, description, self.plan.defaults)
         self.writer.write(layout.manifest(item), to_json(manifest))
         return refer(manifest), mistakes
 
 
-def _doubts(pages: Sequence[Page]) -> list[str]:
-    """Return what somebody should look at in an item's files."""
-    item = echo(pages[0].message.item)
-    pdfs = [page.message.key.casefold().endswith(".pdf") for page in pages]
+def _doubts(pages: Sequence[Page]) -> Iterator[str]:
+    """Yield what somebody should look at in an item's files."""
+    pdfs = [is_pdf(page) for page in pages]
     if any(pdfs) and not all(pdfs):
-        return [f"{item}: a PDF among images; if it repeats them, take it out"]
-    return []
+        item = echo(pages[0].message.item)
+        yield f"{item}: a PDF among images; if it repeats them, take it out"
+    if (page := hidden(pages)) is not None:
+        yield tell_hidden(page)

@@ -4,28 +4,21 @@ Child lists are built first and passed once: iiif_prezi3's own helpers are quadr
 https://iiif.io/api/presentation/3.0/
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from iiif_prezi3 import (
-    Annotation,
-    AnnotationBody,
-    AnnotationPage,
-    Canvas,
-    CanvasRef,
-    Manifest,
-    Range,
-    ServiceV3,
-)
+from iiif_prezi3 import Canvas, CanvasRef, Manifest, Range
 
+from manifest_builder.canvas import ImageCanvas, gap_canvas
 from manifest_builder.description import UNDESCRIBED, Description
 from manifest_builder.document import LanguageMap, label, value
+from manifest_builder.gaps import gap_label, nearest
+from manifest_builder.items import is_done
 from manifest_builder.provider import build_providers
 from manifest_builder.sections import Section
 from pipeline.defaults import NO_DEFAULTS, STATEMENT_LABEL, Defaults
-from pipeline.geometry import IMAGE_API, SUFFIX, Size
 from pipeline.layout import Layout
-from pipeline.run import Page, TiledPage
+from pipeline.run import Page
 from pipeline.task import Options
 
 CONTENTS_LABEL = {"en": ["Table of contents"]}
@@ -38,23 +31,37 @@ def build_manifest(
     description: Description = UNDESCRIBED,
     defaults: Defaults = NO_DEFAULTS,
 ) -> Manifest:
-    """Return the manifest of an item whose pages are all done, in order."""
-    item = pages[0].message.item
-    images = [_Image(layout, options, page) for page in pages]
-    name = label(description.title, description.language) or {"none": [item]}
+    """Return the manifest of an item from its pages in order.
+
+    At least one of them is done. Those that are not become canvases without an image.
+    """
+    item, language = pages[0].message.item, description.language
+    images = {
+        place: ImageCanvas(layout, options, page)
+        for place, page in enumerate(pages, 1)
+        if is_done(page)
+    }
+    with_image = list(images)
+    name = label(description.title, language) or {"none": [item]}
     fields = dict(_fields(layout, description, defaults, name))
-    if description.sections:
-        canvas_urls = [image.canvas_url for image in images]
-        fields["structures"] = [_contents(layout, item, canvas_urls, description)]
-    labels = description.page_labels or [""] * len(images)
+    if contents := _contents(layout, item, images, description):
+        fields["structures"] = [contents]
+
+    def canvas(place: int, page: Page, text: str) -> Canvas:
+        if place in images:
+            return images[place].build(label([text], language) or label([str(place)]))
+        size = images[nearest(with_image, place)].size
+        return gap_canvas(layout, page, size, gap_label(text, str(place), language))
+
+    labels = description.page_labels or [""] * len(pages)
     return Manifest(
         id=layout.url(layout.manifest(item)),
         label=name,
-        thumbnail=[images[description.thumbnail_page - 1].thumbnail],
+        thumbnail=[images[nearest(with_image, description.thumbnail_page)].thumbnail],
         partOf=[{"id": layout.url(layout.collection), "type": "Collection"}],
         items=[
-            image.canvas(label([text], description.language) or label([str(position)]))
-            for position, (image, text) in enumerate(zip(images, labels, strict=True), 1)
+            canvas(place, page, text)
+            for place, (page, text) in enumerate(zip(pages, labels, strict=True), 1)
         ],
         **fields,
     )
@@ -111,74 +118,26 @@ def _required_statement(
 
 
 def _contents(
-    layout: Layout, item: str, canvas_urls: Sequence[str], description: Description
-) -> Range:
-    """Return the one range that holds all entries: viewers take several for several tables."""
+    layout: Layout, item: str, images: Mapping[int, ImageCanvas], description: Description
+) -> Range | None:
+    """Return the one range that holds all entries: viewers take several for several tables.
 
-    def entry(number: int, section: Section) -> Range:
-        return Range(
+    It leads to pages that have an image: an entry opens at one.
+    """
+
+    def canvases(section: Section) -> list[CanvasRef]:
+        places = [place for place in section.pages if place in images]
+        return [CanvasRef(id=images[place].url, type="Canvas") for place in places]
+
+    entries = [
+        Range(
             id=layout.section_url(item, number),
             label=label([section.label], description.language) or {"none": [str(number)]},
-            items=[CanvasRef(id=canvas_urls[page - 1], type="Canvas") for page in section.pages],
+            items=found,
         )
-
-    entries = [entry(number, section) for number, section in enumerate(description.sections, 1)]
+        for number, section in enumerate(description.sections, 1)
+        if (found := canvases(section))
+    ]
+    if not entries:
+        return None
     return Range(id=layout.contents_url(item), label=CONTENTS_LABEL, items=entries)
-
-
-class _Image:
-    """One page's parts of a manifest."""
-
-    def __init__(self, layout: Layout, options: Options, page: Page) -> None:
-        assert page.tiled is not None  # noqa: S101  # only items whose pages are all done get here
-        self._tiled: TiledPage = page.tiled
-        self._pyramid = options.pyramid(page.tiled.width, page.tiled.height)
-        self._service_url = layout.url(layout.service(*page.message.place))
-        self.canvas_url = layout.canvas_url(*page.message.place)
-
-    def canvas(self, name: LanguageMap) -> Canvas:
-        body = self._body("max", self._pyramid.full)
-        annotation = Annotation(
-            id=f"{self.canvas_url}/image",
-            motivation="painting",
-            body=body,
-            target=self.canvas_url,
-        )
-        return Canvas(
-            id=self.canvas_url,
-            label=name,
-            width=self._tiled.width,
-            height=self._tiled.height,
-            thumbnail=[self.thumbnail],
-            items=[AnnotationPage(id=f"{self.canvas_url}/page", items=[annotation])],
-        )
-
-    @property
-    def thumbnail(self) -> AnnotationBody:
-        size = self._pyramid.thumbnail
-        return self._body(str(size), size)
-
-    def _body(self, name: str, size: Size) -> AnnotationBody:
-        return AnnotationBody(
-            id=f"{self._service_url}/full/{name}{SUFFIX}",
-            type="Image",
-            format="image/jpeg",
-            width=size.width,
-            height=size.height,
-            service=[self._service],
-        )
-
-    @property
-    def _service(self) -> ServiceV3 | dict[str, Any]:
-        # Without width and height: Mirador then builds thumbnails from `sizes`, which exist.
-        sizes = [{"width": size.width, "height": size.height} for size in self._tiled.sizes]
-        if self._pyramid.image_api == IMAGE_API:
-            return ServiceV3(
-                id=self._service_url, type="ImageService3", profile="level0", sizes=sizes
-            )
-        return {
-            "@id": self._service_url,
-            "@type": "ImageService2",
-            "profile": "http://iiif.io/api/image/2/level0.json",
-            "sizes": sizes,
-        }

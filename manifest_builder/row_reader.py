@@ -31,11 +31,17 @@ MAX_PROBLEMS = 20
 """Of one row; a cell may hold any number of bad values."""
 
 
-def describe(row: Row | None, count: int) -> tuple[Description, tuple[Problem, ...]]:
-    """Return what a row says of an item of `count` pages, and what in it could not be read."""
+def describe(
+    row: Row | None, count: int, known: int | None = None
+) -> tuple[Description, tuple[Problem, ...]]:
+    """Return what a row says of an item of `count` pages, and what in it could not be read.
+
+    `known` is how many of its first pages can be told by number, where not all: a file after them
+    may hide more. If the row has a label for each of the `count` pages, it hides none.
+    """
     if row is None:
         return UNDESCRIBED, ()
-    reader = _RowReader(count)
+    reader = _RowReader(count, count if known is None else known)
     for cell in row.cells:
         reader.take(cell)
     description = reader.description()
@@ -50,8 +56,9 @@ def split(text: str) -> tuple[str, ...]:
 class _RowReader:
     """Takes the cells of one row, in their order."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, known: int) -> None:
         self._count = count
+        self._known = known
         self._seen: dict[str, Cell] = {}
         self._places: dict[Cell, int] = {}
         self._metadata: list[tuple[int, str, tuple[str, ...]]] = []
@@ -79,6 +86,9 @@ class _RowReader:
 
     def description(self) -> Description:
         """Return what the cells say."""
+        labels = self._page_labels()
+        if labels:
+            self._known = self._count
         providers = self._providers()
         attribution = self._values("attribution")
         homepages = tuple(url for url in self._addresses("homepage") if url)
@@ -94,7 +104,7 @@ class _RowReader:
             viewing_direction=self._viewing_direction(),
             behaviors=self._behaviors(),
             thumbnail_page=self._thumbnail_page(),
-            page_labels=self._page_labels(),
+            page_labels=labels,
             sections=self._sections(),
             # The last, as the others add to it; it has the order of the columns.
             metadata=tuple((label, values) for _, label, values in sorted(self._metadata)),
@@ -204,9 +214,9 @@ class _RowReader:
 
     def _thumbnail_page(self) -> int:
         def read(text: str) -> str | None:
-            return None if position(text, self._count) is None else text
+            return None if position(text, self._known) is None else text
 
-        page = self._one("thumbnailpage", read, f"a page from 1 to {self._count}")
+        page = self._one("thumbnailpage", read, f"a page from 1 to {self._known}")
         return int(page or 1)
 
     def _page_labels(self) -> tuple[str, ...]:
@@ -221,7 +231,7 @@ class _RowReader:
         return tuple(labels)
 
     def _sections(self) -> tuple[Section, ...]:
-        sections, mistakes = read_sections(self._values("ranges"), self._count)
+        sections, mistakes = read_sections(self._values("ranges"), self._known)
         for mistake in mistakes:
             self._tell(self._seen["ranges"], f"{mistake}; left out")
         return sections

@@ -30,7 +30,10 @@ class BadSection(Exception):
 
 
 def read_sections(entries: Iterable[str], count: int) -> tuple[tuple[Section, ...], list[str]]:
-    """Return the entries of an item of `count` pages, and what is wrong with the others."""
+    """Return the entries of an item, and what is wrong with the others.
+
+    The item has `count` pages that can be told by number.
+    """
     sections: list[Section] = []
     mistakes: list[str] = []
     listed = 0
@@ -63,7 +66,7 @@ def _section(entry: str, count: int) -> Section:
 def _bounds(span: re.Match[str], count: int) -> tuple[int, int]:
     first, last = (position(text, count) for text in (span[1], span[2] or span[1]))
     if first is None or last is None:
-        raise BadSection(f"points beyond the item's {count} pages")
+        raise BadSection(f"points beyond page {count}")
     if last < first:
         raise BadSection("ends before it begins")
     return first, last

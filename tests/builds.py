@@ -11,9 +11,9 @@ from manifest_builder.build import Publisher, finish_run
 from manifest_builder.items import sort_items
 from manifest_builder.writing import Writer
 from pipeline.ledger import Ledger
-from pipeline.run import Page, Plan, RunState, Summary
+from pipeline.run import Page, PageState, Plan, RunState, Summary
 from pipeline.storage import Storage, open_storage
-from tests.builders import a_message, a_run, done, new_run_id
+from tests.builders import a_message, a_run, done, failed, new_run_id
 from tests.fakes import MemoryLedger
 
 
@@ -44,6 +44,30 @@ def finish(plan: Plan, pages: Sequence[Page]) -> Summary:
     summary = finish_run(building(ledger, plan, pages), ledger)
     assert summary is not None
     return summary
+
+
+def build(run_id: str, ledger: Ledger) -> Summary:
+    summary = finish_run(run_id, ledger)
+    assert summary is not None
+    return summary
+
+
+def rebuild(run_id: str, ledger: Ledger, *, with_gaps: bool = False) -> Summary:
+    """Build a run again as `manifests` and `finalize` have it done."""
+    assert ledger.claim_rebuild(run_id, 1, with_gaps=with_gaps)
+    return build(run_id, ledger)
+
+
+def replay(run_id: str, ledger: Ledger, *, succeeds: bool = True) -> Summary:
+    """Have the failed pages of a run tried once more, and the run built again."""
+    pages = list(ledger.pages(run_id, PageState.FAILED))
+    assert ledger.reopen(run_id, [RunState.DONE_WITH_FAILURES])
+    for page in pages:
+        message = replace(page.message, replays=page.message.replays + 1)
+        assert ledger.requeue(Page(message))
+        assert ledger.settle(done(message) if succeeds else failed(message))
+    assert ledger.claim_final_job(run_id, ledger.shard_counts(run_id), 1)
+    return build(run_id, ledger)
 
 
 def publish(plan: Plan, pages: Sequence[Page], dest: Storage | None = None) -> Summary:

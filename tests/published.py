@@ -1,5 +1,6 @@
 """A small export, made by the worker's and the final job's own code without queue and ledger."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +23,13 @@ OPTIONS = Options(tile_size=256)
 
 
 def publish_export(
-    source: Path, dest_store: str, base_url: str = BASE_URL, options: Options = OPTIONS
+    source: Path,
+    dest_store: str,
+    base_url: str = BASE_URL,
+    options: Options = OPTIONS,
+    also: Sequence[Page] = (),
 ) -> None:
-    """Publish a collection of two items, of two images and one."""
+    """Publish a collection of two items, of two images and one; `also` are pages without tiles."""
     layout = Layout(PREFIX, base_url)
     plan = a_plan(source, layout=layout, dest_store=dest_store, options=options)
     pages = []
@@ -39,5 +44,6 @@ def publish_export(
     csv = b"identifier,title\nmap,The map\n"
     open_storage(plan.source_store).write(plan.csv_key, csv, "text/csv", 0)
     writer = Writer(open_storage(dest_store))
-    items = sort_items(pages, (), with_gaps=False)
+    pages = sorted([*pages, *also], key=lambda page: page.message.place)
+    items = sort_items(pages, (), with_gaps=True)
     Publisher(plan, open_storage(plan.source_store), writer).publish(pages, items)

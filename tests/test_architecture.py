@@ -38,6 +38,7 @@ ONLY_IMPORTERS = {
     "tifffile": {"worker/tiff.py", "worker/tiff_decoding.py"},
     "iiif_prezi3": {
         "manifest_builder/build.py",
+        "manifest_builder/canvas.py",
         "manifest_builder/collection.py",
         "manifest_builder/collection_files.py",
         "manifest_builder/document.py",

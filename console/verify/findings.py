@@ -10,7 +10,7 @@ MAX_TOLD = 20
 
 
 class Kind(Enum):
-    """What is wrong; the values are the words of the summary. All but NOTE are errors."""
+    """What is found; the values are the words of the summary. All but GAP and NOTE are errors."""
 
     DOCUMENT = "document"
     MISSING = "missing"
@@ -18,6 +18,8 @@ class Kind(Enum):
     DAMAGED = "damaged"
     WRONG_PLACE = "wrong place"
     NO_ANSWER = "no answer"
+    GAP = "gaps"
+    """A canvas that shows no image: its page is missing, and the manifest does not hide it."""
     NOTE = "note"
 
 
@@ -63,7 +65,7 @@ class Findings:
     @property
     def errors(self) -> int:
         """Return how many errors there are."""
-        return self.counts.total() - self.counts[Kind.NOTE]
+        return self.counts.total() - self.counts[Kind.GAP] - self.counts[Kind.NOTE]
 
     def lines(self) -> Iterator[tuple[Kind, str]]:
         """Yield what to tell, errors first, each kind with a count of those left out."""

@@ -47,11 +47,14 @@ class _Found:
 
 
 class Reading:
-    """Collects what one manifest names; `faults` and `notes` say what is wrong with it."""
+    """Collects what one manifest names; `faults` say what is wrong with it.
+
+    `gaps` are canvases without an image.
+    """
 
     def __init__(self) -> None:
         self.faults: list[str] = []
-        self.notes: list[str] = []
+        self.gaps: list[str] = []
         self._found: dict[str, _Found] = {}
 
     def uses(self) -> Iterator[Use]:
@@ -85,7 +88,7 @@ class Reading:
             for body in _bodies(annotation)
         ]
         if not bodies:
-            self.notes.append("a canvas shows no image")
+            self.gaps.append(name)
         for body, fills in bodies:
             if type_of(body) == "Image":
                 canvas_size = size if fills and len(bodies) == 1 else None

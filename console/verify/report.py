@@ -63,7 +63,8 @@ def report(console: Console, verified: Verified) -> ExitCode:
         many = "One error" if errors == 1 else f"{errors:,} errors"
         console.print(f"{many} found", style="bold red", highlight=False)
     else:
-        console.print("All is there and right", style="bold green", highlight=False)
+        all_there = "All that is named" if verified.findings.counts[Kind.GAP] else "All"
+        console.print(f"{all_there} is there and right", style="bold green", highlight=False)
     line("collections", f"{verified.collections:,}")
     line("manifests", f"{verified.manifests:,}")
     line("images", f"{verified.images:,}")

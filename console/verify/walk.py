@@ -182,7 +182,7 @@ def read_manifest(reference: Reference) -> Chapter:
     findings = [
         *faults_of(place, url, document),
         *(Finding(Kind.DOCUMENT, name, fault) for fault in reading.faults),
-        *(Finding(Kind.NOTE, name, note) for note in reading.notes),
+        *(Finding(Kind.GAP, name, f"{canvas} shows no image") for canvas in reading.gaps),
     ]
     return Chapter(place, name, tuple(reading.uses()), tuple(findings), is_manifest=True)
 

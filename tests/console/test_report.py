@@ -63,6 +63,15 @@ def test_failed_pages_are_named_with_file_and_reason() -> None:
     assert "  withheld   book: no manifest, pages failed" in lines
 
 
+def test_items_with_gaps_and_those_of_a_later_run_are_named() -> None:
+    summary = replace(SUMMARY, failed=1, with_gaps=("book",), superseded=("map",))
+    _, lines = reported(ended(RunState.DONE_WITH_FAILURES, summary))
+    assert lines[-2:] == [
+        "  with gaps  book: published, pages failed",
+        "  superseded map: left to a later run",
+    ]
+
+
 def test_every_failed_page_is_named_however_many_there_are() -> None:
     pages = tuple(failed(a_message(page=n), "damaged") for n in range(1, 3 * MAX_SHOWN))
     summary = replace(SUMMARY, failed=len(pages))

@@ -3,21 +3,21 @@
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from manifest_builder import collection
-from manifest_builder.build import Publisher, finish_run
+from manifest_builder.build import Publisher
 from manifest_builder.items import sort_items
 from manifest_builder.writing import Writer
 from pipeline.ledger import Ledger
-from pipeline.run import Page, PageState, Plan, RunState, Summary
+from pipeline.run import Plan, RunState, Summary
 from pipeline.storage import Storage, open_storage
-from tests.builders import a_message, a_plan, done, failed
+from tests.builders import a_message, a_plan, failed
 from tests.builds import (
     Interrupted,
+    build,
     building,
     files,
     finish,
@@ -26,6 +26,8 @@ from tests.builds import (
     manifest_urls,
     pages_of,
     read,
+    rebuild,
+    replay,
     write_csv,
 )
 from tests.fakes import MemoryLedger
@@ -53,30 +55,6 @@ def written(plan: Plan, dest: Path) -> set[str]:
     """Return the files that were written since, below the collection's folder."""
     folder = dest / plan.layout.prefix
     return {name for name in files(folder) if (folder / name).stat().st_mtime > 0}
-
-
-def build(run_id: str, ledger: Ledger) -> Summary:
-    summary = finish_run(run_id, ledger)
-    assert summary is not None
-    return summary
-
-
-def rebuild(run_id: str, ledger: Ledger, *, with_gaps: bool = False) -> Summary:
-    """Build a run again as `manifests` and `finalize` have it done."""
-    assert ledger.claim_rebuild(run_id, 1, with_gaps=with_gaps)
-    return build(run_id, ledger)
-
-
-def replay(run_id: str, ledger: Ledger) -> Summary:
-    """Have the failed pages of a run succeed, and the run built again."""
-    pages = list(ledger.pages(run_id, PageState.FAILED))
-    assert ledger.reopen(run_id, [RunState.DONE_WITH_FAILURES])
-    for page in pages:
-        message = replace(page.message, replays=page.message.replays + 1)
-        assert ledger.requeue(Page(message))
-        assert ledger.settle(done(message))
-    assert ledger.claim_final_job(run_id, ledger.shard_counts(run_id), 1)
-    return build(run_id, ledger)
 
 
 # What a rebuild writes

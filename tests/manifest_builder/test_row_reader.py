@@ -150,7 +150,7 @@ def test_required_statement_and_attribution_are_both_required() -> None:
         ("thumbnail_page", "first", "a page from 1 to 4"),
         ("page_labels", "a||b||c", "expected as many labels as pages, 4, not 3"),
         ("page_labels", "a||b||c||d||e", "not 5"),
-        ("ranges", "A: 3-5", "'A: 3-5' points beyond the item's 4 pages"),
+        ("ranges", "A: 3-5", "'A: 3-5' points beyond page 4"),
         ("ranges", "A", "is not of the form 'Letters: 2-5'"),
     ],
 )

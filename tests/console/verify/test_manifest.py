@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,10 +66,26 @@ def test_thumbnails_of_the_same_service_are_one_image() -> None:
     assert len(use.claims) == 3
 
 
-def test_a_canvas_for_a_page_that_failed_is_a_note() -> None:
-    reading = read({"items": [{"id": "https://x.org/c", "width": 3, "height": 2, "items": []}]})
-    assert reading.notes == ["a canvas shows no image"]
-    assert reading.faults == []
+EMPTY_CANVASES: dict[str, dict[str, Any]] = {
+    "no pages": {"items": []},
+    "no items": {},
+    "empty page": {"items": [{"type": "AnnotationPage", "items": []}]},
+    "comment": {"items": [{"items": [{"motivation": "commenting", "body": BODY}]}]},
+    "no body": {"items": [{"items": [{"motivation": "painting"}]}]},
+}
+
+
+@pytest.mark.parametrize("canvas", EMPTY_CANVASES.values(), ids=EMPTY_CANVASES.keys())
+def test_a_canvas_without_an_image_is_a_gap_and_no_fault(canvas: dict[str, Any]) -> None:
+    manifest = painting(BODY)
+    manifest["items"].append({"id": "https://x.org/d", "width": 3, "height": 2, **canvas})
+    reading = read(manifest)
+    assert (reading.gaps, reading.faults) == (["canvas 2"], [])
+    assert len(list(reading.uses())) == 1
+
+
+def test_a_canvas_that_shows_something_else_than_an_image_is_no_gap() -> None:
+    assert read(painting({"type": "Video", "id": "https://x.org/v.mp4"})).gaps == []
 
 
 def test_a_manifest_without_canvases_is_a_fault() -> None:

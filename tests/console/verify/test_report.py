@@ -51,6 +51,22 @@ def test_notes_alone_are_no_error(console: Console) -> None:
     assert "3 × is odd (e.g. place 1)" in shown(console)
 
 
+def test_gaps_are_counted_and_named_and_no_error(console: Console) -> None:
+    gaps = [Finding(Kind.GAP, "book", f"canvas {n} shows no image") for n in range(MAX_TOLD + 1)]
+    assert report(console, verified(*gaps)) is ExitCode.DONE
+    text = shown(console)
+    assert "All that is named is there and right" in text
+    assert f"  gaps        {MAX_TOLD + 1}" in text
+    assert "book: canvas 0 shows no image" in text
+    assert "… and 1 more" in text
+
+
+def test_a_gap_does_not_hide_an_error(console: Console) -> None:
+    gap, error = Finding(Kind.GAP, "book", "gap"), Finding(Kind.DAMAGED, "tile", "is empty")
+    assert report(console, verified(gap, error)) is ExitCode.FAILED
+    assert "One error found" in shown(console)
+
+
 def test_one_error_is_enough(console: Console) -> None:
     found = verified(Finding(Kind.DAMAGED, "tile", "is empty"))
     assert report(console, found) is ExitCode.FAILED
@@ -61,7 +77,7 @@ def test_one_error_is_enough(console: Console) -> None:
 def test_each_kind_of_error_is_told_in_bounds(console: Console) -> None:
     many = [Finding(kind, f"{n}", "x", times=2) for kind in Kind for n in range(5_000)]
     assert report(console, verified(*many)) is ExitCode.FAILED
-    assert f"{(len(Kind) - 1) * 10_000:,} errors found" in shown(console)
+    assert f"{(len(Kind) - 2) * 10_000:,} errors found" in shown(console)
     assert len(shown(console).splitlines()) < (MAX_TOLD + 3) * len(Kind)
     assert f"… and {10_000 - 2 * MAX_TOLD:,} more" in shown(console)
 

@@ -17,6 +17,7 @@ from console.serve import make_server
 from console.verify.findings import MAX_TOLD
 from pipeline.geometry import Pyramid
 from pipeline.task import Options
+from tests.builders import a_message, failed
 from tests.images import textured
 from tests.published import BASE_URL, COLLECTION, PAGES, PREFIX, publish_export
 
@@ -79,6 +80,19 @@ def test_a_whole_export_passes_without_a_note(pristine: Path) -> None:
     assert f"{FILES} decoded" in result.output
     for name, count in {"collections": 1, "manifests": 2, "images": 3}.items():
         assert f"  {name:<12}{count}\n" in result.output
+
+
+def test_an_export_with_a_page_that_failed_passes_and_the_gap_is_named(
+    tmp_path: Path, source: Path
+) -> None:
+    missing = a_message(item="map", page=2)
+    publish_export(source, tmp_path.as_uri(), also=[failed(missing)])
+    result = verify(tmp_path, "--sample", "1000")
+    assert result.exit_code == 0, result.output
+    assert "All that is named is there and right" in result.output
+    assert "note" not in result.output
+    assert "  gaps        1\n" in result.output
+    assert "map/manifest.json: canvas 2 shows no image" in result.output
 
 
 def test_an_export_of_image_api_2_passes_without_a_note(tmp_path: Path, source: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from iiif_prezi3 import Collection, CollectionRef, Manifest, ManifestRef
 
-from manifest_builder.document import label
+from manifest_builder.document import label, to_json
 from pipeline.layout import Layout
 
 MAX_ENTRIES = 1_000
@@ -64,7 +64,7 @@ def parse_entry(content: bytes) -> ManifestRef:
     Raises ValueError for anything but a Presentation 3 manifest with an id and a label.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("not a Presentation 3 manifest: nested too deep") from error
     if not isinstance(document, dict) or not document.keys() >= {"@context", "type"}:
@@ -74,13 +74,20 @@ def parse_entry(content: bytes) -> ManifestRef:
     if not isinstance(document.get("id"), str) or not isinstance(document.get("label"), dict):
         raise ValueError("not a Presentation 3 manifest: it has no id or no label")  # noqa: TRY004
     date = document.get("navDate")
-    return ManifestRef(
+    entry = ManifestRef(
         id=document["id"],
         type="Manifest",
         label=document["label"],
         thumbnail=document.get("thumbnail"),
         **({"navDate": date} if isinstance(date, str) else {}),
     )
+    # What cannot be written, such as half a character, must not keep the collection from it.
+    to_json(Collection(id=document["id"], label=document["label"], items=[entry]))
+    return entry
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _collection(

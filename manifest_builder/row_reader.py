@@ -22,6 +22,7 @@ from manifest_builder.values import (
     rivals,
 )
 from pipeline.address import page_url
+from pipeline.checks import printable
 from pipeline.defaults import EXPECTED_ADDRESS, EXPECTED_RIGHTS, Provider
 from pipeline.rights import rights_uri
 
@@ -120,7 +121,7 @@ class _RowReader:
 
     def _tell(self, cell: Cell, text: str) -> None:
         if len(self._problems) < MAX_PROBLEMS:
-            self._problems.append(f"{cell.label[:MAX_LABEL_CHARACTERS]}: {text}")
+            self._problems.append(f"{printable(cell.label[:MAX_LABEL_CHARACTERS])}: {text}")
         else:
             self._untold += 1
 

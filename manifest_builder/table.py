@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from manifest_builder.problems import Problem, echo
+from pipeline.checks import printable
 from pipeline.csv_file import (
     IDENTIFIER,
     UTF_8,
@@ -97,7 +98,7 @@ def _read_lines(csv_text: CsvText) -> tuple[list[str], dict[int, list[str]], lis
         except StopIteration:
             return header, lines, problems
         except csv.Error as error:
-            problems.append(Problem(line, f"{error}; from here on nothing is used"))
+            problems.append(Problem(line, f"{printable(str(error))}; from here on nothing is used"))
             return header, lines, problems
         if not header:
             header = cells

@@ -39,8 +39,13 @@ def unknown_names(given: Iterable[str], known: Collection[str], where: str) -> I
 
 def echo(text: str) -> str:
     """Return text from a task so that a line and the ledger can hold it."""
-    safe = text if text.isprintable() else ascii(text)[1:-1]
+    safe = printable(text)
     return safe if len(safe) <= MAX_ECHO_CHARACTERS else f"{safe[:MAX_ECHO_CHARACTERS]}…"
+
+
+def printable(text: str) -> str:
+    """Return a text that steers no terminal: what is not printable is shown by its escapes."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def kind_of(value: object) -> str:

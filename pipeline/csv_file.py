@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.checks import printable
 from pipeline.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -85,10 +86,10 @@ def check_csv(content: bytes) -> None:
     try:
         columns = next(decode_csv(content).reader(), [])
     except csv.Error as error:
-        raise BadCsv(f"expected a CSV file: {error}") from error
+        raise BadCsv(f"expected a CSV file: {printable(str(error))}") from error
     names = [column_name(column) for column in columns]
     if IDENTIFIER not in names:
-        shown = ", ".join(columns[:12])[:MAX_SHOWN_CHARACTERS] or "an empty line"
+        shown = printable(", ".join(columns[:12])[:MAX_SHOWN_CHARACTERS]) or "an empty line"
         raise BadCsv(f"expected an {IDENTIFIER!r} column; its first line is: {shown}")
     if names.count(IDENTIFIER) > 1:
         raise BadCsv(f"expected one {IDENTIFIER!r} column, found {names.count(IDENTIFIER)}")

@@ -3,6 +3,7 @@
 TilepoolError
 ├── PermanentError          counted as failed, never tried again
 │   ├── BadTask             the task file; carries every mistake found in it
+│   ├── BadEvent            what has invoked the dispatcher is no event of S3
 │   ├── BadMessage          a queue message that cannot be understood
 │   └── BadImage            the source image cannot be read, or is not there
 └── TransientError          given back to the queue for another attempt
@@ -29,6 +30,10 @@ class BadTask(PermanentError):
 
     def __str__(self) -> str:
         return "\n".join(self.errors)
+
+
+class BadEvent(PermanentError):
+    """An event that S3 does not send."""
 
 
 class BadMessage(PermanentError):

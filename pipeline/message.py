@@ -11,6 +11,10 @@ from pipeline.errors import BadMessage
 from pipeline.layout import has_utf8_form
 
 VERSION = 2
+MAX_TEXT_BYTES = 1_024
+"""The longest key of S3."""
+MAX_NUMBER = 10**15
+"""Beyond any file's size; a row of the ledger holds a number of 38 digits at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +67,9 @@ def parse_message(body: str) -> Message:
 
 def _is(kind: type, value: object) -> bool:
     if kind is str:
-        return isinstance(value, str) and has_utf8_form(value)
-    return type(value) is int and value >= 0
+        return (
+            isinstance(value, str)
+            and has_utf8_form(value)
+            and len(value.encode()) <= MAX_TEXT_BYTES
+        )
+    return type(value) is int and 0 <= value <= MAX_NUMBER

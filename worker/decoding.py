@@ -138,6 +138,7 @@ ERRORS = (
     ValueError,
     SyntaxError,
     EOFError,
+    LookupError,
     RuntimeError,
     TypeError,
 )

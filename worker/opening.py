@@ -11,7 +11,7 @@ import pyvips
 
 from pipeline.errors import BadImage
 from worker.budget import check_memory, check_pixels
-from worker.decoding import Wanted, decode
+from worker.decoding import Wanted, damaged, decode
 from worker.kinds import Kind
 from worker.tiff import Samples, find_page, read_samples, set_upright
 
@@ -81,7 +81,10 @@ def _open(kind: Kind, wanted: Wanted, fail_on: str) -> Opened:
 
 def _decoder(kind: Kind, wanted: Wanted, orientation: int = UPRIGHT) -> Callable[[], pyvips.Image]:
     decoded = decode(kind, wanted)
-    image = pyvips.Image.new_from_array(decoded.samples)
+    try:
+        image = pyvips.Image.new_from_array(decoded.samples)
+    except ValueError as error:  # samples of a kind that libvips does not have: 64-bit integers
+        raise damaged(kind, str(error), wanted.source) from error
     if decoded.bits is not None and decoded.bits not in FULL_BITS:
         image = (image * (WHITE_16 / (2**decoded.bits - 1))).rint().cast("ushort")
     deep = image.format == "ushort"

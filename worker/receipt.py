@@ -8,7 +8,9 @@ import json
 from dataclasses import asdict, dataclass
 
 from pipeline.geometry import Pyramid
+from pipeline.layout import has_utf8_form
 from pipeline.task import Options, parse_options
+from worker.budget import MAX_PARTS, MAX_PIXELS
 
 TILING_VERSION = 3
 """Raise it when the same source and options give other tiles than before."""
@@ -52,6 +54,21 @@ def parse_receipt(content: bytes) -> Receipt | None:
     """Read a receipt; None for one of another version, or not ours."""
     try:
         values = json.loads(content)
-        return Receipt(**{**values, "options": parse_options(values["options"])})
-    except (ValueError, TypeError, KeyError):
+        receipt = Receipt(**{**values, "options": parse_options(values["options"])})
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    return receipt if _is_sound(receipt) else None
+
+
+def _is_sound(receipt: Receipt) -> bool:
+    """Tell whether every value is of its kind, and one that an image can have."""
+    options = asdict(receipt.options)
+    sides, counts = (receipt.width, receipt.height), (receipt.tiles, receipt.parts, receipt.version)
+    numbers = (*options.pop("thumbnail_widths"), *options.values(), *sides, *counts)
+    texts = (receipt.etag, receipt.service_url)
+    return (
+        all(isinstance(text, str) and has_utf8_form(text) for text in texts)
+        and all(type(number) is int and number > 0 for number in numbers)
+        and receipt.width * receipt.height <= MAX_PIXELS
+        and receipt.parts <= MAX_PARTS
+    )

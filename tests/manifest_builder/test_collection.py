@@ -95,3 +95,25 @@ def test_entries_keep_label_date_and_thumbnail_with_its_service(image_api: int) 
     for entry in (fresh, parse_entry(content)):
         document = json.loads(to_json(build_collections(LAYOUT, "x", [entry])[LAYOUT.collection]))
         assert document["items"] == [expected]
+
+
+def deep(levels: int) -> list[Any]:
+    return [deep(levels - 1)] if levels else []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"label": {"none": ["\ud800"]}},
+        {"id": "https://a.example/\udfff"},
+        {"thumbnail": [{"id": "https://a.example/\ud800", "type": "Image"}]},
+        {"thumbnail": [{"id": "https://a.example/", "type": "Image", "width": float("nan")}]},
+        {"thumbnail": deep(300)},
+    ],
+    ids=["label", "id", "thumbnail", "NaN", "deep"],
+)
+def test_a_manifest_that_could_not_be_written_again_is_refused(fields: dict[str, Any]) -> None:
+    manifest = {"@context": "x", "type": "Manifest", "id": "https://a.b/m", "label": {"en": ["M"]}}
+    assert parse_entry(json.dumps(manifest).encode())
+    with pytest.raises(ValueError):  # noqa: PT011  # each is another library's
+        parse_entry(json.dumps(manifest | fields).encode())

@@ -270,3 +270,9 @@ def test_whatever_is_typed_is_described_within_its_bounds(
     assert all(values and all(values) for _, values in description.metadata)
     assert len(problems) <= MAX_PROBLEMS + 1
     assert all(len(problem.text) < 300 + 5 * MAX_ECHO_CHARACTERS for problem in problems)
+
+
+def test_a_columns_name_cannot_steer_a_terminal() -> None:
+    for label in ("Nav\nDate", "Nav\u200bDate", "Behavior\u200b"):
+        _, told = problem_of((label, "x"))
+        assert told.isprintable()

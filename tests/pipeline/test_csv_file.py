@@ -93,3 +93,10 @@ def test_lines_end_where_csv_ends_them(text: str) -> None:
     read = CsvText(text, "utf-8")
     assert "".join(read._lines()) == text
     assert list(read._lines()) == list(io.StringIO(text, newline=""))
+
+
+@pytest.mark.parametrize("content", [b'a\t"b"c\n', b"\x1b[2J\xe2\x80\xae,title\n"])
+def test_what_is_wrong_is_told_without_steering_a_terminal(content: bytes) -> None:
+    with pytest.raises(BadCsv) as caught:
+        check_csv(content)
+    assert str(caught.value).isprintable()

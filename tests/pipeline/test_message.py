@@ -7,21 +7,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import BadMessage
-from pipeline.message import VERSION, Message, parse_message
+from pipeline.message import MAX_NUMBER, MAX_TEXT_BYTES, VERSION, Message, parse_message
 from tests.builders import a_message
 
 MAX_BODY_BYTES = 1_048_576
 
+texts = st.text(max_size=MAX_TEXT_BYTES // 4)
 messages = st.builds(
     Message,
-    run_id=st.text(),
-    item=st.text(),
-    page=st.integers(1),
-    key=st.text(),
-    etag=st.text(),
-    size=st.integers(0),
-    part=st.integers(1),
-    replays=st.integers(0),
+    run_id=texts,
+    item=texts,
+    page=st.integers(1, MAX_NUMBER),
+    key=texts,
+    etag=texts,
+    size=st.integers(0, MAX_NUMBER),
+    part=st.integers(1, MAX_NUMBER),
+    replays=st.integers(0, MAX_NUMBER),
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -130,3 +131,17 @@ def test_any_json_is_a_message_or_bad(value: object) -> None:
 @given(st.dictionaries(st.sampled_from(["version", *Message.__annotations__]), anything))
 def test_our_fields_with_any_values_are_a_message_or_bad(fields: dict[str, Any]) -> None:
     parses_or_is_bad(body(**fields))
+
+
+@pytest.mark.parametrize("name", ["page", "size", "part", "replays"])
+@pytest.mark.parametrize("number", [MAX_NUMBER + 1, 10**400, -1])
+def test_a_number_that_no_row_can_hold_is_bad(name: str, number: int) -> None:
+    with pytest.raises(BadMessage):
+        parse_message(body(**{name: number}))
+
+
+@pytest.mark.parametrize("name", ["run_id", "item", "key", "etag"])
+def test_a_text_longer_than_any_key_is_bad(name: str) -> None:
+    assert parse_message(body(**{name: "é" * (MAX_TEXT_BYTES // 2)}))
+    with pytest.raises(BadMessage):
+        parse_message(body(**{name: "é" * (MAX_TEXT_BYTES // 2) + "e"}))

@@ -175,3 +175,21 @@ def test_what_is_no_image_is_told_for_what_it_is(
         open_pixels(file, tmp_path)
     with pytest.raises(BadImage, match=words):
         count_parts(file)
+
+
+@pytest.mark.parametrize("number", [np.int64, np.uint64])
+def test_a_tiff_of_64_bit_integers_is_refused(
+    tmp_path: Path, number: type[np.integer[Any]]
+) -> None:
+    file = write_tiff(tmp_path / "scan.tif", photographs.portrait().astype(number))
+    with pytest.raises(BadImage, match="form that cannot be read"):
+        open_pixels(file, tmp_path)
+
+
+def test_a_heic_whose_images_are_not_to_be_shown_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "scan.heic"
+    SUPPORTED["HEIC"]["8 bits"](file)
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"infe\2\0\0\0", b"infe\2\0\0\1"))
+    with pytest.raises(BadImage, match="HEIC file is damaged"):
+        open_pixels(file, tmp_path)

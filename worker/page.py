@@ -2,6 +2,9 @@
 
 Order of effects: old `info.json` goes, tiles, new `info.json`, receipt. Whoever dies between two
 of them leaves no `info.json` without all its tiles, and the next attempt starts over.
+
+Two workers may have the same page, for the queue may deliver a message twice. They write the same
+files, and the slower takes nothing away that the quicker has finished.
 """
 
 import time
@@ -102,9 +105,12 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
         for path, image in whole_images.items():
             yield join_key(work.service, path), image
 
+    published = _read_receipt(dest, work.receipt)
+    if published is not None and _same(published, work, etag):
+        return published  # by another worker, meanwhile; its page may be recorded as done
     # From here on the page's old tiles are overwritten, so its old description must go.
-    dest.delete(work.receipt)
-    dest.delete(work.info)
+    _withdraw(dest, work.receipt)
+    _withdraw(dest, work.info)
     dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
     return _publish_info(work, dest, etag, pyramid, parts)
 
@@ -127,6 +133,20 @@ def _publish_info(
     )
     dest.write(work.receipt, receipt.to_json(), JSON_TYPE, max_age=0)
     return receipt
+
+
+def _same(receipt: Receipt, work: PageWork, etag: str) -> bool:
+    url = work.layout.url(work.service)
+    return receipt.covers(etag, work.plan.options) and receipt.service_url == url
+
+
+def _withdraw(dest: Storage, key: str) -> None:
+    """Delete an object that is there; where none is, none is deleted that comes meanwhile."""
+    try:
+        dest.size(key)
+    except MissingObject:
+        return
+    dest.delete(key)
 
 
 def _read_receipt(dest: Storage, key: str) -> Receipt | None:

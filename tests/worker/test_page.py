@@ -20,7 +20,8 @@ from pipeline.task import Options
 from tests.builders import a_message, a_plan
 from tests.exports import Export
 from tests.images import textured, write_image, write_pages, write_truncated
-from worker.page import PageWork, tile_page
+from worker.page import PageWork, _publish_tiles, tile_page
+from worker.receipt import Receipt
 
 SERVICE = "iiif/archive/Letters/tiles/book-1"
 DOCUMENTS = {"info.json", "tilepool.json"}
@@ -319,3 +320,54 @@ def test_an_upload_cut_off_half_way_leaves_no_info_json(
     again: TiledPage = publish(work)
     assert not again.reused
     assert files_of(dest) >= Pyramid(1200, 1200).paths | DOCUMENTS
+
+
+class Watched(Storage):
+    """A folder that tells what is deleted in it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(open_storage(folder.as_uri())._store)
+        self.deleted: list[str] = []
+
+    def delete(self, key: str) -> None:
+        self.deleted.append(key)
+        super().delete(key)
+
+    def publish(self, work: PageWork) -> Receipt:
+        """Do what a worker does that saw no receipt when it began."""
+        with tempfile.TemporaryDirectory() as scratch:
+            return _publish_tiles(work, self, Path(scratch))
+
+
+def test_a_first_tiling_deletes_nothing(source: Path, dest: Path) -> None:
+    # A worker that was overtaken by another must not take away what that has published.
+    write_image(source / "p1.tif")
+    watched = Watched(dest)
+    watched.publish(work_for(source, dest))
+    assert watched.deleted == []
+
+
+def test_a_worker_that_was_overtaken_leaves_what_the_other_has_published(
+    source: Path, dest: Path
+) -> None:
+    write_image(source / "p1.tif")
+    work = work_for(source, dest)
+    publish(work)
+    before = {file: file.stat().st_mtime_ns for file in dest.rglob("*.*")}
+    watched = Watched(dest)
+    receipt = watched.publish(work)
+    assert receipt.covers(work.message.etag, work.plan.options)
+    assert watched.deleted == []
+    assert {file: file.stat().st_mtime_ns for file in dest.rglob("*.*")} == before
+
+
+def test_what_was_published_of_another_source_goes_before_its_tiles_are_overwritten(
+    source: Path, dest: Path
+) -> None:
+    write_image(source / "p1.tif", 300, 200)
+    publish(work_for(source, dest))
+    write_image(source / "p1.tif", 500, 400)
+    watched = Watched(dest)
+    watched.publish(work_for(source, dest))
+    assert watched.deleted == [f"{SERVICE}/tilepool.json", f"{SERVICE}/info.json"]
+    assert read_info(dest)["width"] == 500

@@ -5,7 +5,6 @@ job at any time.
 """
 
 import os
-import queue
 import signal
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -37,14 +36,17 @@ class Stop(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self.by_signal = False
-        # A handler may interrupt whoever holds a lock; this one needs none.
-        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # Python calls handlers in the main thread alone, when that next does something; another
+        # thread may have taken the signal that would have woken it. The byte always arrives.
+        self._taken, told = os.pipe()
+        os.set_blocking(told, False)
+        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda number, _frame: self._signals.put(number))
+            signal.signal(signum, lambda _signum, _frame: None)
 
     def _watch(self) -> None:
-        self._signals.get()
+        os.read(self._taken, 1)
         self.by_signal = True
         self.set()
 

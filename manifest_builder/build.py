@@ -77,9 +77,6 @@ class Publisher:
         published, mistakes = self._publish_items(items.published, catalogue.rows)
         collection = CollectionFiles(self.plan, self.writer)
         unread = collection.publish(published, items.withheld, catalogue.rows)
-        for item in items.withheld:
-            # Its pages may be gone, so an earlier run's manifest must not stand.
-            self.writer.dest.delete(self.plan.layout.manifest(item))
         key = self.plan.layout.csv(self.plan.csv_key.rpartition("/")[2])
         self.writer.write(key, csv, csv_type(catalogue.charset))
         known = {*items.published, *items.withheld, *items.superseded}

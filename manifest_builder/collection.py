@@ -4,7 +4,8 @@ Presentation 3 has no paging: a large collection is one of collections.
 """
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from iiif_prezi3 import Collection, CollectionRef, Manifest, ManifestRef
 
@@ -88,6 +89,21 @@ def parse_entry(content: bytes) -> ManifestRef:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def listing(contents: Iterable[bytes]) -> Counter[str]:
+    """Return what a collection and its parts list, in no order: manifests whole, parts by id.
+
+    Raises ValueError for anything but collections.
+    """
+    try:
+        entries = [entry for content in contents for entry in json.loads(content)["items"]]
+        return Counter(
+            json.dumps(entry if entry["type"] == "Manifest" else entry["id"], sort_keys=True)
+            for entry in entries
+        )
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("not a collection") from error
 
 
 def _collection(

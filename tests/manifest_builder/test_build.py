@@ -16,12 +16,13 @@ from manifest_builder import collection
 from manifest_builder.build import finish_run
 from manifest_builder.summary import MAX_NAMED
 from pipeline.defaults import Defaults, Provider
+from pipeline.errors import TransientError
 from pipeline.layout import Layout
 from pipeline.ledger import Ledger
 from pipeline.message import Message
 from pipeline.rows import encode, summary_values
 from pipeline.run import Page, PageState, Plan, RunState
-from pipeline.storage import MissingObject, open_storage
+from pipeline.storage import MissingObject, Storage, open_storage
 from pipeline.task import Options
 from tests.builders import a_message, a_plan, a_run, done, failed, new_run_id
 from tests.builds import (
@@ -468,6 +469,87 @@ def test_a_manifest_that_another_run_adds_meanwhile_is_not_left_out(plan: Plan) 
     dest = Interrupted(plan, lambda: publish(plan, pages_of(late=1)))
     publish(plan, pages_of(book=1), dest)
     assert set(listed(plan)) == set(manifest_urls(plan, "book", "late"))
+
+
+def test_a_manifest_that_another_run_withdraws_meanwhile_is_not_listed(plan: Plan) -> None:
+    finish(plan, pages_of(old=1))
+    dest = Interrupted(plan, lambda: publish(plan, [failed(a_message(item="old"))]))
+    publish(plan, pages_of(book=1), dest)
+    assert listed(plan) == manifest_urls(plan, "book")
+
+
+def test_a_withdrawn_manifest_that_another_run_has_listed_meanwhile_is_taken_out(
+    plan: Plan,
+) -> None:
+    finish(plan, pages_of(old=1, book=1))
+    with_old = open_storage(plan.dest_store).read(plan.layout.collection)
+    pages = [*pages_of(book=1), failed(a_message(item="old"))]
+    publish(plan, pages, _Overwritten(plan, plan.layout.manifest("old"), [with_old]))
+    assert listed(plan) == manifest_urls(plan, "book")
+
+
+def test_a_label_that_another_run_changes_meanwhile_is_the_new_one(plan: Plan) -> None:
+    finish(plan, pages_of(book=1))
+
+    def rename() -> None:
+        write_csv(plan, CSV.replace(b"The book", b"Our book"))
+        publish(plan, pages_of(book=1))
+
+    publish(plan, pages_of(map=1), Interrupted(plan, rename))
+    labels = [entry["label"] for entry in read(plan, plan.layout.collection)["items"]]
+    assert {"none": ["Our book"]} in labels
+    assert {"none": ["The book"]} not in labels
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_parts_that_another_run_overwrites_from_an_older_look_are_written_again(
+    plan: Plan, dest: Path
+) -> None:
+    finish(plan, pages_of(a=1, b=1, c=1, d=1))
+    once = files(dest)
+    first = plan.layout.subcollection(1)
+    foreign = [once[first].replace(b"/b/", b"/d/"), b"", b"[1]", b'{"items": [{}]}', b"\xff"]
+    publish(plan, pages_of(a=1, b=1, c=1, d=1), _Overwritten(plan, first, foreign, first))
+    assert files(dest) == once
+
+
+def test_two_runs_that_order_the_collection_differently_do_not_fight(plan: Plan) -> None:
+    publish(plan, pages_of(a=1, b=1))
+    content = read(plan, plan.layout.collection)
+    content["items"].reverse()
+    other = json.dumps(content).encode()
+    publish(plan, pages_of(a=1, b=1), _Overwritten(plan, plan.layout.collection, [other] * 100))
+    assert listed(plan) == manifest_urls(plan, "b", "a")
+
+
+def test_a_collection_that_others_keep_changing_is_left_for_later(plan: Plan) -> None:
+    dest = _Overwritten(plan, plan.layout.collection, [b"{}"] * 100)
+    with pytest.raises(TransientError, match="other runs"):
+        publish(plan, pages_of(book=1), dest)
+
+
+class _Overwritten(Storage):
+    """A destination where, as soon as one key is changed, others write the collection."""
+
+    def __init__(
+        self, plan: Plan, key: str, contents: list[bytes], target: str | None = None
+    ) -> None:
+        super().__init__(open_storage(plan.dest_store)._store)
+        self._key = key
+        self._target = target or plan.layout.collection
+        self._contents = contents
+
+    def write(self, key: str, content: bytes | Path, content_type: str, max_age: int) -> None:
+        super().write(key, content, content_type, max_age)
+        self._overwrite(key)
+
+    def delete(self, key: str) -> None:
+        super().delete(key)
+        self._overwrite(key)
+
+    def _overwrite(self, key: str) -> None:
+        if key == self._key and self._contents:
+            super().write(self._target, self._contents.pop(0), "text/plain", 0)
 
 
 # With real tiles

@@ -304,10 +304,11 @@ def test_an_empty_collection_still_has_a_list() -> None:
     assert json.loads(to_json(whole("Letters", [])))["items"] == []
 
 
-def test_a_manifest_survives_being_published_and_read_again() -> None:
+@pytest.mark.parametrize("image_api", [2, 3])
+def test_a_manifest_survives_being_published_and_read_again(image_api: int) -> None:
     manifest = build_manifest(
         LAYOUT,
-        OPTIONS,
+        Options(image_api=image_api),
         [a_page(1), a_page(2)],
         Description(("Title",), nav_date="1911-01-01T00:00:00Z"),
     )

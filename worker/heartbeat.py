@@ -135,10 +135,14 @@ class Heartbeat:
             renewed = [self._renew(batch) for batch in batches]
         return all(renewed)
 
+    def pause(self, *, renewed: bool) -> float:
+        """Return the seconds until the next beat, after one that went well or not."""
+        return self._beat_seconds if renewed else self._beat_seconds / TRIES_PER_BEAT
+
     def _run(self) -> None:
-        pause = self._beat_seconds
-        while not self._left.wait(pause):
-            pause = self._beat_seconds if self.beat() else self._beat_seconds / TRIES_PER_BEAT
+        renewed = True
+        while not self._left.wait(self.pause(renewed=renewed)):
+            renewed = self.beat()
 
     def _renew(self, leases: list[Lease]) -> bool:
         runs_out = now() + self._lease_seconds

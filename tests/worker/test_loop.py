@@ -237,11 +237,11 @@ def test_a_fault_of_the_ledger_gives_the_message_back(
 
 
 def test_a_page_longer_than_a_lease_is_tiled_once() -> None:
-    scene = Scene(pages=1, lease_seconds=1)
+    scene = Scene(pages=1, lease_seconds=3)
     pause = threading.Event()
 
     def slow(_work: PageWork) -> TiledPage:
-        pause.wait(2.5)
+        pause.wait(4)
         return SMALL
 
     scene.tiler.script = slow

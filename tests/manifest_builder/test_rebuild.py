@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import uuid
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from console.embedded import EmbeddedCloud
 from manifest_builder import collection
 from manifest_builder.build import Publisher
 from manifest_builder.items import sort_items
@@ -31,6 +35,9 @@ from tests.builds import (
     write_csv,
 )
 from tests.fakes import MemoryLedger
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 CSV = b"identifier,title,description\nbook,The book,Old\nmap,The map,\n"
 
@@ -275,3 +282,28 @@ def test_the_items_of_another_export_are_not_these(plan: Plan) -> None:
     run_id = building(ledger, plan, pages_of(book=1))
     ledger.take_items("other", f"{plan.export}-2", ["book"])
     assert build(run_id, ledger).superseded == ()
+
+
+# In a bucket
+
+
+def test_in_a_bucket_too_only_what_has_changed_is_written(
+    source: Path, s3: "S3Client", cloud: EmbeddedCloud
+) -> None:
+    bucket = f"rebuilt-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    plan = a_plan(source, dest_store=f"s3://{bucket}")
+    write_csv(plan, CSV)
+    run_id = building(cloud.ledger, plan, pages_of(book=1, map=1))
+    build(run_id, cloud.ledger)
+    write_csv(plan, CSV.replace(b"Old", b"New"))
+    rebuild(run_id, cloud.ledger)
+    versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+    names = [version["Key"].removeprefix(f"{plan.layout.prefix}/") for version in versions]
+    assert Counter(names) == {
+        "book/manifest.json": 2,
+        "letters.csv": 2,
+        "map/manifest.json": 1,
+        "collection.json": 1,
+    }

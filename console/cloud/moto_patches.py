@@ -1,12 +1,10 @@
-"""Two places where moto 5.2 is too slow for real runs.
+"""Places where moto 5.2 is too slow for real runs, or loses what others write meanwhile.
 
 Private names: `pyproject.toml` pins moto, and `tests/console/test_cloud.py` tries what is promised.
 """
 
 import copy
-import time
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
@@ -14,13 +12,54 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 from moto.sqs import models as sqs
 
-MILLISECONDS = 1000
+from console.cloud.queues import FairQueue
 
 Entry = Mapping[str, Mapping[str, Any]]
 
 
 def patch_moto() -> None:
     """Apply the patches; call once, before the server starts."""
+    _patch_dynamodb()
+    _patch_sqs()
+
+
+def _patch_sqs() -> None:
+    sqs.Queue = FairQueue  # type: ignore[misc]
+    sqs.SQSBackend.receive_message = _receive_message  # type: ignore[assignment,method-assign]
+    sqs.SQSBackend.change_message_visibility = _lease  # type: ignore[assignment,method-assign]
+    sqs.SQSBackend.purge_queue = _purge  # type: ignore[assignment,method-assign]
+
+
+def _receive_message(
+    backend: sqs.SQSBackend,
+    queue_name: str,
+    count: int,
+    *rest: Any,
+) -> list[sqs.Message]:
+    wait_seconds, lease_seconds, message_attribute_names = rest
+    messages = _queue(backend, queue_name).receive(count, wait_seconds, lease_seconds)
+    for message in messages:
+        sqs._filter_message_attributes(message, message_attribute_names)  # noqa: SLF001
+    return messages
+
+
+def _lease(
+    backend: sqs.SQSBackend, queue_name: str, receipt_handle: str, visibility_timeout: int
+) -> None:
+    _queue(backend, queue_name).lease(receipt_handle, int(visibility_timeout))
+
+
+def _purge(backend: sqs.SQSBackend, queue_name: str) -> None:
+    _queue(backend, queue_name).purge()
+
+
+def _queue(backend: sqs.SQSBackend, name: str) -> FairQueue:
+    queue = backend.get_queue(name)
+    assert isinstance(queue, FairQueue)  # noqa: S101  # there are no others
+    return queue
+
+
+def _patch_dynamodb() -> None:
     transact = DynamoDBBackend.transact_write_items
 
     def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
@@ -36,12 +75,6 @@ def patch_moto() -> None:
     # it fails. Here it copies, and puts back, only the items that the transaction touches.
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
     Table.__deepcopy__ = lambda table, _memo: table  # type: ignore[attr-defined]
-    # Called for every message in the queue on every receive.
-    sqs.unix_time_millis = _now_in_milliseconds  # type: ignore[attr-defined]
-
-
-def _now_in_milliseconds(dt: datetime | None = None) -> float:
-    return dt.timestamp() * MILLISECONDS if dt else time.time() * MILLISECONDS
 
 
 def _snapshot(

@@ -12,6 +12,7 @@ from werkzeug.exceptions import Forbidden
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from console.cloud.moto_patches import patch_moto
+from console.cloud.moves import MOVES, move_service
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -75,6 +76,8 @@ class CloudServer:
         if service == "dynamodb":
             with self._one_at_a_time:
                 return list(self._moto(environ, start_response))
+        if service == "sqs" and environ.get("HTTP_X_AMZ_TARGET") in MOVES:
+            return move_service(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
 

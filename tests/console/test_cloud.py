@@ -159,13 +159,18 @@ def test_transactions_that_fail_do_not_undo_what_others_write_meanwhile(rows: Ro
 
 
 @pytest.fixture
-def patched_moto() -> Iterator[None]:
+def patched_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Patch moto in this process, as the cloud's own process does, and take it back."""
-    transact, sqs = DynamoDBBackend.transact_write_items, vars(sqs_models).copy()
+    for place, name in (
+        (DynamoDBBackend, "transact_write_items"),
+        (sqs_models, "Queue"),
+        (sqs_models.SQSBackend, "receive_message"),
+        (sqs_models.SQSBackend, "change_message_visibility"),
+        (sqs_models.SQSBackend, "purge_queue"),
+    ):
+        monkeypatch.setattr(place, name, getattr(place, name))
     patch_moto()
     yield
-    DynamoDBBackend.transact_write_items = transact  # type: ignore[method-assign]
-    vars(sqs_models).update(sqs)
     del Table.__deepcopy__  # type: ignore[attr-defined]
 
 

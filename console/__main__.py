@@ -71,6 +71,29 @@ def local(folder: Path, **wanted: Any) -> None:
     sys.exit(_run(_Wanted(**wanted), Where(folder)))
 
 
+@cli.group()
+def cloud() -> None:
+    """Keep an embedded cloud running between commands."""
+
+
+@cloud.command()
+@folder_option
+def up(folder: Path) -> None:
+    """Start the embedded cloud; it goes on with what its folder holds."""
+    from console.keep import bring_up
+
+    click.echo(_guarded(lambda: bring_up(folder)))
+
+
+@cloud.command()
+@folder_option
+def down(folder: Path) -> None:
+    """Stop the embedded cloud; what is under way goes on after the next `up`."""
+    from console.keep import bring_down
+
+    click.echo(_guarded(lambda: bring_down(folder)))
+
+
 @cli.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @click.option("--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True)

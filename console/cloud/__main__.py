@@ -20,6 +20,7 @@ import boto3
 from console.cloud.batch import BatchService, LocalBatch
 from console.cloud.child_environment import child_environment
 from console.cloud.folder import CloudFolder, Contact
+from console.cloud.keeper import Keeper
 from console.cloud.resources import TABLE, create_resources
 from console.cloud.server import CloudServer
 from console.cloud.uploads import UploadTrigger
@@ -61,7 +62,11 @@ def serve(settings: Settings, job_environment: Mapping[str, str], stop: threadin
         # boto3 reads this process's own: nothing of the user's AWS settings may stay.
         os.environ.clear()
         os.environ.update(environment)
+        keeper = Keeper(folder, server.one_at_a_time)
+        state = keeper.load()
         queues = create_resources()
+        keeper.restore(state)
+        server.tell(keeper.notice)
         environment |= {
             TABLE_VARIABLE: TABLE,
             QUEUE_URL: queues.pages,
@@ -80,10 +85,12 @@ def serve(settings: Settings, job_environment: Mapping[str, str], stop: threadin
         _tell("ready")
         if not settings.kept:
             threading.Thread(target=_await_disuse, args=[folder, stop], daemon=True).start()
-        stop.wait()
+        keeper.save_regularly(stop)
         folder.forget_contact()
         trigger.close()
         batch.close()
+    # Nobody can ask for anything any more.
+    keeper.save()
 
 
 def _await_disuse(folder: CloudFolder, stop: threading.Event) -> None:

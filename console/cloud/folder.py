@@ -69,6 +69,15 @@ class CloudFolder:
         self.forget_contact()
         return descriptor
 
+    def is_free(self) -> bool:
+        """Tell whether no cloud is there."""
+        descriptor = self._open("lock")
+        try:
+            # Shared, so that two who look at once do not take each other for a cloud.
+            return _locked(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
     def use(self) -> int:
         """Become a user, which a cloud that is about to end must have ended for.
 

@@ -4,7 +4,7 @@ Private names: `pyproject.toml` pins moto, and `tests/console/test_cloud.py` tri
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.dynamodb.models import DynamoDBBackend
@@ -13,6 +13,9 @@ from moto.dynamodb.models.table import Table
 from moto.sqs import models as sqs
 
 from console.cloud.queues import FairQueue
+
+INDEX_NAME = 6
+"""Its place among the arguments of a query, after the key."""
 
 Entry = Mapping[str, Mapping[str, Any]]
 
@@ -74,7 +77,22 @@ def _patch_dynamodb() -> None:
     # moto copies the whole table for every entry of a transaction, and puts the copies back when
     # it fails. Here it copies, and puts back, only the items that the transaction touches.
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+    Table.query = _query_one_partition(Table.query)  # type: ignore[method-assign]
     Table.__deepcopy__ = lambda table, _memo: table  # type: ignore[attr-defined]
+
+
+def _query_one_partition(query: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a query that looks at one partition; moto's sorts the whole table."""
+
+    def query_partition(table: Table, hash_key: DynamoType, *rest: Any, **options: Any) -> Any:
+        index_name = rest[INDEX_NAME : INDEX_NAME + 1]
+        if any(index_name) or "index_name" in options or not table.has_range_key:
+            return query(table, hash_key, *rest, **options)
+        part = copy.copy(table)
+        part.items = {hash_key: table.items[hash_key]}  # type: ignore[assignment]
+        return query(part, hash_key, *rest, **options)
+
+    return query_partition
 
 
 def _snapshot(

@@ -3,7 +3,7 @@
 import re
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -35,7 +35,8 @@ class CloudServer:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._batch: WSGIApplication | None = None
         # moto has no isolation: a transaction that fails would undo its neighbours' writes.
-        self._one_at_a_time = threading.Lock()
+        self.one_at_a_time = threading.Lock()
+        self._notice: Callable[[str, WSGIEnvironment], None] = _ignore
         self._server = make_server(
             HOST, 0, self._serve, threaded=True, request_handler=_QuietHandler
         )
@@ -49,6 +50,13 @@ class CloudServer:
     def mount_batch(self, application: "WSGIApplication") -> None:
         """Serve Batch's calls by an application."""
         self._batch = application
+
+    def tell(self, notice: "Callable[[str, WSGIEnvironment], None]") -> None:
+        """Tell of every request: its service, and the request.
+
+        Of DynamoDB's that is before it is served, under their lock, of others after.
+        """
+        self._notice = notice
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -74,12 +82,20 @@ class CloudServer:
         if service == "batch" and self._batch is not None:
             return self._batch(environ, start_response)
         if service == "dynamodb":
-            with self._one_at_a_time:
+            with self.one_at_a_time:
+                self._notice(service, environ)
                 return list(self._moto(environ, start_response))
+        serve = self._moto
         if service == "sqs" and environ.get("HTTP_X_AMZ_TARGET") in MOVES:
-            return move_service(environ, start_response)
-        answer: Iterable[bytes] = self._moto(environ, start_response)
+            serve = move_service
+        answer: Iterable[bytes] = serve(environ, start_response)
+        # Only now: what is saved before a change is told of must not count as saved with it.
+        self._notice(service, environ)
         return answer
+
+
+def _ignore(service: str, environ: "WSGIEnvironment") -> None:
+    """Take no note of a request."""
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -163,6 +163,7 @@ def patched_moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Patch moto in this process, as the cloud's own process does, and take it back."""
     for place, name in (
         (DynamoDBBackend, "transact_write_items"),
+        (Table, "query"),
         (sqs_models, "Queue"),
         (sqs_models.SQSBackend, "receive_message"),
         (sqs_models.SQSBackend, "change_message_visibility"),

@@ -185,8 +185,8 @@ def _guarded(command: Callable[[], Answer]) -> Answer:
     except ConsoleError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("Stopped.", err=True)
+    except KeyboardInterrupt as interrupt:
+        click.echo("\n".join(["Stopped.", *map(str, interrupt.args)]), err=True)
         sys.exit(ExitCode.FAILED)
 
 

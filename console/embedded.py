@@ -5,6 +5,7 @@ A cloud that was started by a command ends, and saves its state, when no command
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -30,6 +32,9 @@ LOCAL = Config(retries={"mode": "standard", "max_attempts": 3}, proxies={})
 STOP_SECONDS = 60
 START_SECONDS = 30
 LOOK_SECONDS = 0.05
+RECONCILE_SECONDS = 300.0
+"""As often as the template's rule has it."""
+NEVER_SECONDS = 1e6
 READY = b"ready\n"
 
 JOB_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
@@ -58,7 +63,9 @@ class EmbeddedCloud(Deployment):
 
 @contextmanager
 def embedded_cloud(
-    folder: Path, job_environment: Mapping[str, str] = JOB_ENVIRONMENT
+    folder: Path,
+    job_environment: Mapping[str, str] = JOB_ENVIRONMENT,
+    reconcile_seconds: float = RECONCILE_SECONDS,
 ) -> Iterator[EmbeddedCloud]:
     """Use the cloud in a folder; start one on its state if there is none.
 
@@ -68,7 +75,7 @@ def embedded_cloud(
     user = place.use()
     process = None
     try:
-        contact, process = _reach(place, job_environment)
+        contact, process = _reach(place, job_environment, reconcile_seconds)
         yield _cloud(place, contact)
     finally:
         os.close(user)
@@ -77,7 +84,7 @@ def embedded_cloud(
 
 
 def _reach(
-    place: CloudFolder, job_environment: Mapping[str, str]
+    place: CloudFolder, job_environment: Mapping[str, str], reconcile_seconds: float
 ) -> tuple[Contact, "subprocess.Popen[bytes] | None"]:
     """Return how to reach the folder's cloud, and its process if it had to be started."""
     deadline = time.monotonic() + START_SECONDS
@@ -85,11 +92,11 @@ def _reach(
         lock = place.lock()
         if lock is not None:
             try:
-                return start_cloud(place, lock, job_environment, kept=False)
+                return start_cloud(place, lock, job_environment, reconcile_seconds, kept=False)
             finally:
                 os.close(lock)
         contact = place.contact()
-        if contact is not None:
+        if contact is not None and _answers(contact):
             return contact, None
         # It is about to start or to end.
         if time.monotonic() > deadline:
@@ -98,7 +105,12 @@ def _reach(
 
 
 def start_cloud(
-    place: CloudFolder, lock: int, job_environment: Mapping[str, str], *, kept: bool
+    place: CloudFolder,
+    lock: int,
+    job_environment: Mapping[str, str],
+    reconcile_seconds: float = RECONCILE_SECONDS,
+    *,
+    kept: bool,
 ) -> tuple[Contact, "subprocess.Popen[bytes]"]:
     """Start a cloud, in a process of its own, which gets the folder's lock; wait until it is up."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}"
@@ -119,6 +131,7 @@ def start_cloud(
         "logs": name,
         "environment": dict(job_environment),
         "kept": kept,
+        "reconcile_seconds": reconcile_seconds,
     }
     assert process.stdin is not None  # noqa: S101  # both are pipes
     assert process.stdout is not None  # noqa: S101
@@ -135,6 +148,16 @@ def start_cloud(
     process.wait()
     reason = told.decode().strip() or f"the embedded cloud did not start; see {logs / 'cloud.log'}"
     raise ConsoleError(reason)
+
+
+def _answers(contact: Contact) -> bool:
+    """Tell whether a cloud is there: what one that died has told may lie there for a moment."""
+    address = urlsplit(contact.url)
+    try:
+        socket.create_connection((address.hostname, address.port), LOOK_SECONDS * 20).close()
+    except OSError:
+        return False
+    return True
 
 
 def _leave(place: CloudFolder, process: "subprocess.Popen[bytes]") -> None:

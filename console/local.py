@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from console.embedded import JOB_ENVIRONMENT
+from console.embedded import JOB_ENVIRONMENT, EmbeddedCloud
 from console.errors import ConsoleError, ExitCode
 from console.follow import Look, follow_upload
 from console.options import Where
@@ -61,12 +61,30 @@ def run_locally(local: LocalRun, where: Where, watch: Callable[[Look], None]) ->
         # A cloud that is kept, or shared with another command, serves many uploads.
         key = f"{uuid.uuid4()}/task.json"
         cloud.upload_task(key, body)
-        for look in follow_upload(cloud, key):
-            watch(look)
+        look = _follow(cloud, key, watch)
         failures = tuple(_failures(cloud.ledger.pages(look.run.run_id, PageState.FAILED)))
         # What the embedded cloud takes to stop is no part of the run.
         seconds = time.monotonic() - started
     return Result(look.run, failures, seconds)
+
+
+def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Look:
+    """Return the last look at the run of an upload; a run that is interrupted is cancelled."""
+    look: Look | None = None
+    try:
+        for look in follow_upload(cloud, key):  # the last is wanted, and the latest
+            watch(look)
+    except KeyboardInterrupt:
+        if look is None:
+            raise
+        # Else a later command, on the same state, would go on with it unasked.
+        run_id = look.run.run_id
+        cloud.ledger.cancel(run_id, time.time())
+        cloud.jobs.terminate(look.run.worker_jobs, "stopped by its user")
+        raise KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}") from None
+    if look is None:
+        raise ConsoleError(f"no run came of the upload {key}")
+    return look
 
 
 def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from console.embedded import LOCAL, EmbeddedCloud, embedded_cloud
+from console.embedded import LOCAL, NEVER_SECONDS, EmbeddedCloud, embedded_cloud
 from pipeline.ledger import Ledger
 from tests.fakes import MemoryLedger, MemoryQueue
 from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
@@ -25,8 +25,9 @@ settings.load_profile("tilepool")
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
-    """A running embedded cloud; its jobs see no stores."""
-    with embedded_cloud(tmp_path_factory.mktemp("cloud"), {}) as running:
+    """A running embedded cloud; its jobs see no stores, and nobody goes on with what tests leave."""
+    folder = tmp_path_factory.mktemp("cloud")
+    with embedded_cloud(folder, {}, reconcile_seconds=NEVER_SECONDS) as running:
         yield running
 
 

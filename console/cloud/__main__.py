@@ -20,8 +20,10 @@ import boto3
 from console.cloud.batch import BatchService, LocalBatch
 from console.cloud.child_environment import child_environment
 from console.cloud.folder import CloudFolder, Contact
+from console.cloud.function import Function
 from console.cloud.keeper import Keeper
 from console.cloud.resources import TABLE, create_resources
+from console.cloud.schedule import Schedule
 from console.cloud.server import CloudServer
 from console.cloud.uploads import UploadTrigger
 from console.errors import ConsoleError
@@ -37,6 +39,7 @@ class Settings:
     logs: str
     environment: Mapping[str, str]
     kept: bool
+    reconcile_seconds: float
 
 
 def main() -> None:
@@ -75,10 +78,12 @@ def serve(settings: Settings, job_environment: Mapping[str, str], stop: threadin
         }
         batch = LocalBatch(environment, logs)
         server.mount_batch(BatchService(batch).application)
-        trigger = UploadTrigger(
-            boto3.client("sqs"), queues.uploads, environment, logs / "dispatcher.log", stop.set
-        )
+        function = Function(environment, logs / "dispatcher.log")
+        trigger = UploadTrigger(boto3.client("sqs"), queues.uploads, function, stop.set)
+        # A command may have but come to look: it is not for its cloud to take up what was cut off.
+        schedule = Schedule(function, settings.reconcile_seconds, at_once=settings.kept)
         trigger.start()
+        schedule.start()
         folder.tell_contact(
             Contact(server.url, server.access_key, os.getpid(), settings.kept, settings.logs)
         )
@@ -88,6 +93,7 @@ def serve(settings: Settings, job_environment: Mapping[str, str], stop: threadin
         keeper.save_regularly(stop)
         folder.forget_contact()
         trigger.close()
+        schedule.close()
         batch.close()
     # Nobody can ask for anything any more.
     keeper.save()

@@ -85,7 +85,7 @@ class CloudServer:
             with self.one_at_a_time:
                 self._notice(service, environ)
                 return list(self._moto(environ, start_response))
-        serve = self._moto
+        serve: WSGIApplication = self._moto
         if service == "sqs" and environ.get("HTTP_X_AMZ_TARGET") in MOVES:
             serve = move_service
         answer: Iterable[bytes] = serve(environ, start_response)

@@ -1,16 +1,15 @@
-"""The Lambda's trigger: uploads of task files invoke the dispatcher, each in a process of its own.
+"""The Lambda's trigger: uploads of task files invoke the dispatcher.
 
 moto puts S3's event into a queue; here it is taken out and handed to the handler, again if that
 fails, as Lambda does with asynchronous events.
 """
 
 import json
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from console.cloud.function import Function
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -27,14 +26,12 @@ class UploadTrigger:
         self,
         client: "SQSClient",
         queue_url: str,
-        environment: Mapping[str, str],
-        log: Path,
+        function: Function,
         ended: Callable[[], None],
     ) -> None:
         self._client = client
         self._queue_url = queue_url
-        self._environment = environment
-        self._log = log
+        self._function = function
         self._ended = ended
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uploads", daemon=True)
@@ -67,24 +64,12 @@ class UploadTrigger:
 
     def _serve(self, message: "MessageTypeDef") -> None:
         handle = message["ReceiptHandle"]
-        if self._invoke(upload_event(message)):
+        if self._function.invoke(upload_event(message)):
             self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=handle)
         else:
             self._client.change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=handle, VisibilityTimeout=RETRY_SECONDS
             )
-
-    def _invoke(self, event: Mapping[str, Any]) -> bool:
-        with self._log.open("ab") as log:
-            done = subprocess.run(  # our own module
-                [sys.executable, "-m", "console.cloud.function"],
-                env=dict(self._environment),
-                input=json.dumps(event).encode(),
-                stdout=log,
-                stderr=log,
-                check=False,
-            )
-        return done.returncode == 0
 
 
 def upload_event(message: "MessageTypeDef") -> dict[str, Any]:

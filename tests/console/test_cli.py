@@ -10,7 +10,7 @@ from console.__main__ import cli
 from console.serve import make_server
 from tests.builders import task_body
 
-COMMANDS = ["demo", "local", "serve", "verify"]
+COMMANDS = ["cloud", "demo", "local", "serve", "verify"]
 
 
 def invoke(*arguments: str) -> Result:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -160,9 +161,15 @@ def _answers(contact: Contact) -> bool:
     return True
 
 
+def let_live(process: "subprocess.Popen[bytes]") -> None:
+    """Let a cloud outlive this command; should it end before, its end is taken note of."""
+    threading.Thread(target=process.wait, daemon=True).start()
+
+
 def _leave(place: CloudFolder, process: "subprocess.Popen[bytes]") -> None:
     """Wait for the end of the cloud that this command has started, unless others use it."""
     if place.used_by_others():
+        let_live(process)
         return
     try:
         process.wait(STOP_SECONDS)

@@ -6,7 +6,14 @@ import time
 from pathlib import Path
 
 from console.cloud.folder import CloudFolder, open_folder
-from console.embedded import JOB_ENVIRONMENT, LOOK_SECONDS, START_SECONDS, STOP_SECONDS, start_cloud
+from console.embedded import (
+    JOB_ENVIRONMENT,
+    LOOK_SECONDS,
+    START_SECONDS,
+    STOP_SECONDS,
+    let_live,
+    start_cloud,
+)
 from console.errors import ConsoleError
 
 
@@ -19,7 +26,8 @@ def bring_up(folder: Path) -> str:
         if lock is None:
             return f"The embedded cloud in {place.path} is up already."
         try:
-            start_cloud(place, lock, JOB_ENVIRONMENT, kept=True)
+            _, process = start_cloud(place, lock, JOB_ENVIRONMENT, kept=True)
+            let_live(process)
         finally:
             os.close(lock)
     finally:

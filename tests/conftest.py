@@ -25,7 +25,7 @@ settings.load_profile("tilepool")
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
-    """A running embedded cloud; its jobs see no stores, and nobody goes on with what tests leave."""
+    """A running embedded cloud; its jobs see no stores, and nobody takes up what tests leave."""
     folder = tmp_path_factory.mktemp("cloud")
     with embedded_cloud(folder, {}, reconcile_seconds=NEVER_SECONDS) as running:
         yield running

@@ -1,0 +1,113 @@
+"""Runs on an embedded cloud that is kept: they are found later, cut off, and go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.cloud.folder import CloudFolder
+from console.embedded import NEVER_SECONDS, embedded_cloud
+from console.keep import bring_down, bring_up
+from pipeline.run import Counts, PageState, RunState
+from tests.builders import ENVIRONMENT, task_body
+from tests.console.test_keep import kept, tilepool, until
+from tests.images import write_corrupt, write_image
+
+__all__ = ["kept"]
+
+
+@pytest.fixture
+def task(tmp_path: Path, source: Path) -> Path:
+    """A task of three good images and a damaged one, in two items."""
+    csv = source / ENVIRONMENT["CSV_PATH"] / ENVIRONMENT["CSV_NAME"]
+    csv.parent.mkdir(parents=True)
+    csv.write_text("identifier,title\nbook,Book\nmap,Map\n")
+    folder = source / ENVIRONMENT["ACCESS_DIR"]
+    for number in (1, 2):
+        write_image(folder / f"book/Access/p{number}.tif", 300, 200)
+    write_image(folder / "map/Access/p1.jpg", 300, 200)
+    write_corrupt(folder / "map/Access/p2.jpg")
+    file = tmp_path / "task.json"
+    file.write_bytes(task_body())
+    return file
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_local_run_is_found_by_later_commands(
+    kept: CloudFolder, task: Path, source: Path, dest: Path, is_kept: bool
+) -> None:
+    if is_kept:
+        bring_up(kept.path)
+    for folder in (dest, dest / "second"):
+        done = tilepool("local", task, "--source", source, "--dest", folder, "--dir", kept.path)
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert (folder / "iiif/archive/Letters/book/manifest.json").exists()
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        runs = list(cloud.ledger.runs())
+        assert len(runs) == 2
+        for run_id in runs:
+            (failed,) = cloud.ledger.pages(run_id, PageState.FAILED)
+            assert failed.message.item == "map"
+        assert cloud.dead_letters.depth() == 2
+
+
+def test_a_run_cut_off_by_the_clouds_end_goes_on_when_it_is_up_again(
+    kept: CloudFolder, task: Path, source: Path, dest: Path
+) -> None:
+    content = json.loads(task.read_bytes())
+    for entry in content["environment"]:
+        folders = {"AWS_SRC_BUCKET": source.as_uri(), "AWS_DEST_BUCKET": dest.as_uri()}
+        entry["value"] = folders.get(entry["name"], entry["value"])
+    bring_up(kept.path)
+    with embedded_cloud(kept.path) as cloud:
+        cloud.upload_task("cut/task.json", json.dumps(content).encode())
+        until(lambda: list(cloud.ledger.runs()))
+        # Down in the midst of it, wherever that is.
+        bring_down(kept.path)
+    bring_up(kept.path)
+    with embedded_cloud(kept.path) as cloud:
+        (run_id,) = cloud.ledger.runs()
+
+        def has_ended() -> bool:
+            run = cloud.ledger.load_run(run_id)
+            return run is not None and run.state.ended
+
+        until(has_ended)
+        run = cloud.ledger.load_run(run_id)
+        assert run is not None
+        assert run.state is RunState.DONE_WITH_FAILURES
+        assert cloud.ledger.counts(run_id) == Counts(4, 3, 1)
+
+
+def test_an_interrupted_local_run_is_cancelled_and_says_how_to_go_on(
+    kept: CloudFolder, task: Path, source: Path, dest: Path
+) -> None:
+    # So many that it is still at work when it is told to stop.
+    for number in range(200):
+        write_image(source / ENVIRONMENT["ACCESS_DIR"] / f"book/Access/q{number}.tif", 900, 900)
+    arguments = ["local", task, "--source", source, "--dest", dest, "--dir", kept.path]
+    with subprocess.Popen(
+        [sys.executable, "-m", "console", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("tiling"):
+                break
+        running.send_signal(signal.SIGTERM)
+        _, told = running.communicate(timeout=60)
+    assert running.returncode == 1
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        (run_id,) = cloud.ledger.runs()
+        assert told == f"Stopped.\nTo go on with it: tilepool resume {run_id}\n"
+        run = cloud.ledger.load_run(run_id)
+        assert run is not None
+        assert run.state is RunState.CANCELLED
+        assert list(cloud.ledger.open_runs()) == []

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from console.errors import ConsoleError, ExitCode
+from console.errors import ConsoleError, ExitCode, shown
 from console.options import Where, folder_option
 
 DEFAULT_PORT = 8000
@@ -183,7 +183,7 @@ def _guarded(command: Callable[[], Answer]) -> Answer:
     try:
         return command()
     except ConsoleError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {shown(str(error))}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as interrupt:
         click.echo("\n".join(["Stopped.", *map(str, interrupt.args)]), err=True)

@@ -18,3 +18,8 @@ class ConsoleError(Exception):
     def __init__(self, message: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def shown(text: str) -> str:
+    """Return a text for a terminal: names in it come from anywhere and must not steer it."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from console.errors import ExitCode
+from console.errors import ExitCode, shown
 from console.follow import Look
 from console.local import Result
 from pipeline.run import Page, RunState, Summary
@@ -130,9 +130,8 @@ def _report_summary(console: Console, result: Result, summary: Summary, dest: Pa
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line as it is: names in it come from anywhere and must not steer the terminal."""
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
-    console.out(shown, highlight=False)
+    """Print a line as it is, without what steers a terminal."""
+    console.out(shown(text), highlight=False)
 
 
 def _failure(page: Page) -> str:

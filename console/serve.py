@@ -34,6 +34,7 @@ SUFFIX_TYPES = {
     ".json": JSON_TYPE,
     ".html": "text/html; charset=utf-8",
 }
+NO_NAME = "\ufffd"
 IMAGE_API_2 = b"http://iiif.io/api/image/2/context.json"
 UNKNOWN_TYPE = "application/octet-stream"
 
@@ -118,7 +119,11 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         # No file's name has a NUL, and open() would raise.
-        return super().translate_path(path).replace("\0", "\ufffd")
+        file = super().translate_path(path).replace("\0", NO_NAME)
+        root = os.path.realpath(self.directory)
+        # A link that leads out of the folder is none of its files.
+        inside = os.path.commonpath([root, os.path.realpath(file)]) == root
+        return file if inside else str(Path(root) / NO_NAME)
 
     def list_directory(self, path: object) -> None:
         self.send_error(HTTPStatus.NOT_FOUND, "No such file")

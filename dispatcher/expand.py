@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from natsort import natsorted, ns
 
+from pipeline.checks import printable
 from pipeline.layout import COLLECTION_FILE, Listed, nfc
 from pipeline.message import Message
 from pipeline.run import Page
@@ -23,6 +24,8 @@ IMAGE_SUFFIXES = frozenset(
 """Taken for pages. What the worker cannot read of these ends as failed, not as overlooked."""
 
 ACCESS_FOLDER = "access"
+MAX_ITEM_BYTES = 900
+"""A row's key in the ledger and the keys of tiles hold 1,024, and more than the name."""
 NATURAL = ns.PATH | ns.IGNORECASE
 
 
@@ -77,7 +80,9 @@ def item_of(folder: str) -> str:
 def _clashes(items: dict[str, list[str]]) -> Iterable[str]:
     for item, folders in items.items():
         if len(folders) > 1:
-            shown = ", ".join(folders[:3])
+            shown = printable(", ".join(folders[:3]))
             yield f"ACCESS_DIR: expected each item once, not {item!r} in several folders: {shown}"
+        if len(item.encode()) > MAX_ITEM_BYTES:
+            yield f"ACCESS_DIR: expected at most {MAX_ITEM_BYTES} bytes in an item's name: {item!r}"
         if not item or item == COLLECTION_FILE:
             yield f"ACCESS_DIR: {item!r} cannot be the name of an item; rename the folder"

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pipeline.checks import without_credentials
+
 MAX_LINES_NAMED = 5
 MAX_ECHO_CHARACTERS = 80
 
@@ -24,6 +26,7 @@ def tell(problems: Iterable[Problem]) -> list[str]:
 
 def echo(text: str) -> str:
     """Return a cell's text, quoted and cut, so that a line can hold it."""
+    text = without_credentials(text)
     return repr(text if len(text) <= MAX_ECHO_CHARACTERS else f"{text[:MAX_ECHO_CHARACTERS]}…")
 
 

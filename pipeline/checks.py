@@ -9,6 +9,8 @@ from pipeline.layout import has_utf8_form
 MAX_VALUE_BYTES = 1_024
 """The longest key of S3; nothing else in a task is longer, unless it says so."""
 MAX_ECHO_CHARACTERS = 100
+USER = re.compile(r"//[^/?#\s]*@")
+QUERY = re.compile(r"(://[^?#\s]*)[?#]\S*")
 PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]*")
 
 
@@ -39,8 +41,13 @@ def unknown_names(given: Iterable[str], known: Collection[str], where: str) -> I
 
 def echo(text: str) -> str:
     """Return text from a task so that a line and the ledger can hold it."""
-    safe = printable(text)
+    safe = printable(without_credentials(text))
     return safe if len(safe) <= MAX_ECHO_CHARACTERS else f"{safe[:MAX_ECHO_CHARACTERS]}…"
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without the parts of addresses that may hold a password, token or signature."""
+    return QUERY.sub(r"\1?…", USER.sub("//…@", text))
 
 
 def printable(text: str) -> str:

@@ -23,6 +23,7 @@ from obstore.exceptions import (
 )
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
+from pipeline.checks import printable
 from pipeline.errors import PermanentError, TransientError
 from pipeline.layout import Listed
 
@@ -52,8 +53,14 @@ CREDENTIALS_TTL = timedelta(minutes=10)
 """botocore renews a role's credentials 15 minutes before they end; asked later, it is too late."""
 
 LASTING_OS_ERROR = re.compile(
-    rf"\(os error ({'|'.join(map(str, LASTING_ERRNOS))})\)|File system loop found"
+    rf"\(os error ({'|'.join(map(str, LASTING_ERRNOS))})\)|File system loop found|are not supported"
 )
+DEBUG_SOURCE = "\n\nDebug source:"
+STATUS = re.compile(r"status code: [^:\n]*")
+"""Behind it stands the whole answer."""
+CODE = re.compile(r"<Code>([^<]*)</Code>")
+MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 MAX_PUTS = 32
 """Uploads one image may have under way: hides the store's latency, bounds the memory."""
 
@@ -216,25 +223,35 @@ def open_storage(url: str) -> Storage:
 
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
+    """Turn obstore's errors into ours, and leave them behind.
+
+    Their text repeats what a store has answered, and S3 answers with the request's session token.
+    """
     try:
         yield
-    except FileNotFoundError as error:
-        raise MissingObject(f"there is no {key!r}") from error
+    except FileNotFoundError:
+        raise MissingObject(f"there is no {key!r}") from None
     except (InvalidPathError, ValueError) as error:
         raise PermanentError(
-            f"a name below {key!r} cannot be used; rename it: {' '.join(str(error).split())}"
-        ) from error
+            f"a name below {key!r} cannot be used; rename it: {_told(error)}"
+        ) from None
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        raise Forbidden(f"access to {key!r} is not allowed: {_first_line(error)}") from error
+        raise Forbidden(f"access to {key!r} is not allowed: {_told(error)}") from None
     except (BaseError, OSError) as error:
         # obstore has no error of its own for a listing of a bucket that is not there.
         if "NoSuchBucket" in str(error):
-            raise MissingObject("there is no such bucket") from error
+            raise MissingObject("there is no such bucket") from None
         # Nor does its local store tell what the system has refused.
         if LASTING_OS_ERROR.search(str(error)):
-            raise Forbidden(f"{key!r} cannot be used: {_first_line(error)}") from error
-        raise TransientError(f"storage: {key!r}: {_first_line(error)}") from error
+            raise Forbidden(f"{key!r} cannot be used: {_told(error)}") from None
+        raise TransientError(f"storage: {key!r}: {_told(error)}") from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _told(error: Exception) -> str:
+    """Return what is wrong in one line; of a store's answer, its code and message alone."""
+    text = str(error).partition(DEBUG_SOURCE)[0]
+    status = STATUS.search(text)
+    line = text[: status.end()] if status else text
+    found = [element.search(text, len(line)) for element in (CODE, MESSAGE)]
+    words = [line, *(element[1] for element in found if element)]
+    return printable(" ".join(" ".join(words).split()))

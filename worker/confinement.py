@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import TilepoolError
 from pipeline.run import TiledPage
+from worker.opening import refuse_other_loaders
 from worker.page import PageWork
 
 OUT_OF_MEMORY = 71
@@ -28,7 +29,7 @@ class UnforeseenError(Exception):
 
 
 def confine(memory_bytes: int) -> None:
-    """Bind this process: to its memory, to its worker's life, and to nobody's signals but its.
+    """Bind this process: to its memory, its worker's life and signals, and libvips' best loaders.
 
     It dies of what it asks for beyond so many bytes, and not its neighbours with it.
     """
@@ -41,6 +42,7 @@ def confine(memory_bytes: int) -> None:
     if OOM_SCORE.exists():
         # Should the machine's or the container's memory end all the same, not the worker itself.
         OOM_SCORE.write_text(TAKE_ME_FIRST, encoding="ascii")
+    refuse_other_loaders()
     threading.Thread(target=_end_with_the_worker, name="orphan", daemon=True).start()
 
 

@@ -27,6 +27,8 @@ LOADERS: dict[Kind, Callable[..., pyvips.Image]] = {
     Kind.AVIF: pyvips.Image.heifload,
 }
 """libvips' own; its other loaders never see an untrusted file."""
+ANY_LOADER = "VipsForeignLoad"
+LOADER_CLASSES = ("Tiff", "Jpeg", "Png", "Webp", "Nsgif", "Heif")
 FULL_BITS = (8, 16)
 WHITE_16 = 65_535
 PLAIN = {"gray": "b-w", "rgb": "srgb", "cmyk": "cmyk", "lab": "lab"}
@@ -45,6 +47,14 @@ class Opened:
 
     load: Callable[[], pyvips.Image]
     samples: Samples | None = None
+
+
+def refuse_other_loaders() -> None:
+    """Have libvips run none of its loaders in this process but those of LOADERS."""
+    pyvips.block_untrusted_set(True)  # noqa: FBT003  # a C function's argument
+    pyvips.operation_block_set(ANY_LOADER, True)  # noqa: FBT003
+    for name in LOADER_CLASSES:
+        pyvips.operation_block_set(f"{ANY_LOADER}{name}", False)  # noqa: FBT003
 
 
 def open_image(kind: Kind, wanted: Wanted, fail_on: str) -> Opened:

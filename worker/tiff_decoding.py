@@ -4,6 +4,7 @@ Rare compressions (Zstandard, LZMA, WebP), 10, 12 or 14 bits a sample, floats of
 """
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ STRICT_COMPRESSIONS = {
     COMPRESSION.DEFLATE,
     COMPRESSION.PACKBITS,
 }
+CUT_OFF = "the TIFF file is cut off; copy it again from its original"
 COPIES = 3
 """Of the samples there are at once, at least."""
 CONVERTED_BYTES = 14
@@ -60,10 +62,20 @@ def decode_directory(source: Path, number: int) -> Directory:
         page = directory(tiff, number)
         check_pixels(page.imagewidth, page.imagelength)
         check_memory(Kind.TIFF, _sample_bytes(page) * page.size)
+        _check_segments_are_there(page)
         samples = page.asarray(squeeze=False, maxworkers=1)[:, 0]
         samples = np.moveaxis(samples, 0, -2).reshape(page.imagelength, page.imagewidth, -1)
         samples, bits = _as_colours(page, _divide_by_alpha(page, samples))
         return Directory(samples, COLOURS[page.photometric], bits, page.iccprofile)
+
+
+def _check_segments_are_there(page: TiffPage) -> None:
+    """Raise BadImage for fewer strips or tiles than the size asks for: it may ask for billions.
+
+    tifffile makes a list of them all, also of those that are missing.
+    """
+    if prod(page.chunked) > min(len(page.dataoffsets), len(page.databytecounts)):
+        raise BadImage(CUT_OFF)
 
 
 def _sample_bytes(page: TiffPage) -> int:
@@ -143,7 +155,8 @@ def check_segments(source: Path, part: int) -> None:
         length = source.stat().st_size
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
         if max(ends, default=0) > length:
-            raise BadImage("the TIFF file is cut off; copy it again from its original")
+            raise BadImage(CUT_OFF)
+        _check_segments_are_there(page)
         if page.compression not in STRICT_COMPRESSIONS:
             return
         try:

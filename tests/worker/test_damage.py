@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.files import write_tiff
 from tests.kinds.table import SUFFIXES, SUPPORTED
 from worker.parts import count_parts
 from worker.pixels import open_pixels
+from worker.tiff_decoding import check_segments
 
 WHOLE_WITHOUT_THEIR_END = {
     "TIFF pyramids",
@@ -193,3 +195,24 @@ def test_a_heic_whose_images_are_not_to_be_shown_is_refused(tmp_path: Path) -> N
     file.write_bytes(content.replace(b"infe\2\0\0\0", b"infe\2\0\0\1"))
     with pytest.raises(BadImage, match="HEIC file is damaged"):
         open_pixels(file, tmp_path)
+
+
+@pytest.mark.parametrize("samples", [np.uint8, np.float16])
+def test_a_tiff_of_more_strips_than_it_holds_is_refused_before_they_are_listed(
+    tmp_path: Path, samples: type[np.generic]
+) -> None:
+    file = tmp_path / "scan.tif"
+    tifffile.imwrite(file, np.zeros((8, 8), samples), photometric="minisblack", rowsperstrip=1)
+    content = bytearray(file.read_bytes())
+    (directory,) = struct.unpack_from("<I", content, 4)
+    struct.pack_into("<I", content, find(content, directory + 2, 257) + 8, 100_000_000)
+    file.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadImage, match="cut off"):
+            check_segments(file, 1)
+        with pytest.raises(BadImage):
+            open_pixels(file, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()

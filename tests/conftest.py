@@ -31,12 +31,20 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCloud]:
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep fixtures of modules, too, out of the developer's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TILEPOOL_DIR", str(tmp_path_factory.mktemp("tilepool")))
+        patch.delenv("TILEPOOL_STACK", raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the embedded cloud that commands use here: never the developer's own."""
     folder = tmp_path_factory.mktemp("tilepool")
     monkeypatch.setenv("TILEPOOL_DIR", str(folder))
-    monkeypatch.delenv("TILEPOOL_STACK", raising=False)
     return folder
 
 

@@ -32,6 +32,8 @@ STOP_SECONDS = 30
 MILLISECONDS = 1000
 JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 ENDED = ("SUCCEEDED", "FAILED")
+MAX_JOB_LOGS = 200
+"""Logs of jobs that are kept of one start, the newest."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -83,6 +85,7 @@ class LocalBatch:
                 raise ValueError("the embedded cloud is stopping")
             self._jobs[job_id] = job
             self._threads.append(thread)
+            self._remove_old_logs()
         thread.start()
         return job
 
@@ -114,6 +117,11 @@ class LocalBatch:
             self.terminate(job, "the embedded cloud is stopping")
         for thread in self._threads:
             thread.join(STOP_SECONDS + 1)
+
+    def _remove_old_logs(self) -> None:
+        ended = [job for job in self._jobs.values() if job.status in ENDED]
+        for job in ended[: max(0, len(self._jobs) - MAX_JOB_LOGS)]:
+            job.log.unlink(missing_ok=True)
 
     def _run(self, job: Job) -> None:
         fault = "not started"

@@ -393,6 +393,15 @@ def test_a_job_that_fails_once_succeeds_at_its_next_attempt(
     assert (job.status, job.attempts, job.reason) == ("SUCCEEDED", 2, "")
 
 
+def test_the_logs_of_old_jobs_go(
+    batch: LocalBatch, stages: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.cloud.batch.MAX_JOB_LOGS", 2)
+    stages.script("worker", "")
+    jobs = [ended(batch, batch.submit(f"job-{n}", ["worker"], {})) for n in range(4)]
+    assert [job.log.exists() for job in jobs] == [False, False, True, True]
+
+
 def test_a_terminated_job_ends_and_is_not_tried_again(
     batch: LocalBatch, stages: Stages, phone: Phone
 ) -> None:

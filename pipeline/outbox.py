@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 MAX_BATCH_ENTRIES = 10
+MAX_DELAY_SECONDS = 900
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 MAX_SENDS = 5
 
 
 class Depth(NamedTuple):
-    """About how many messages wait, and how many are in anybody's hand or released for later."""
+    """About how many messages wait, and how many are in anybody's hand or to be had later."""
 
     waiting: int
     in_flight: int
@@ -27,6 +28,9 @@ class Outbox(Protocol):
 
     def send(self, messages: Iterable[Message]) -> int:
         """Send messages, in batches; return how many."""
+
+    def postpone(self, message: Message, seconds: int) -> None:
+        """Send a message that nobody gets for so many seconds."""
 
     def depth(self) -> Depth:
         """Return about how many messages there are."""
@@ -49,6 +53,14 @@ class SqsOutbox:
             self._send_batch(batch)
             count += len(batch)
         return count
+
+    def postpone(self, message: Message, seconds: int) -> None:
+        self._client.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=message.to_json(),
+            MessageGroupId=message.run_id,
+            DelaySeconds=min(seconds, MAX_DELAY_SECONDS),
+        )
 
     def depth(self) -> Depth:
         return read_depth(self._client, self._queue_url)
@@ -75,12 +87,17 @@ def read_depth(client: "SQSClient", queue_url: str) -> Depth:
     """Return about how many messages a queue has."""
     answer = client.get_queue_attributes(
         QueueUrl=queue_url,
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
     )
     attributes = answer["Attributes"]
     return Depth(
         int(attributes["ApproximateNumberOfMessages"]),
-        int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        int(attributes["ApproximateNumberOfMessagesNotVisible"])
+        + int(attributes["ApproximateNumberOfMessagesDelayed"]),
     )
 
 

@@ -44,6 +44,9 @@ class SqsQueue:
     def send(self, messages: Iterable[Message]) -> int:
         return SqsOutbox(self.client, self.url).send(messages)
 
+    def postpone(self, message: Message, seconds: int) -> None:
+        SqsOutbox(self.client, self.url).postpone(message, seconds)
+
     def put(self, body: str) -> None:
         self.client.send_message(QueueUrl=self.url, MessageBody=body)
 

@@ -20,7 +20,7 @@ from pipeline.message import Message, parse_message
 from pipeline.outbox import Outbox
 from pipeline.outcome import record_outcome
 from pipeline.run import Page, PageState, Plan, Run, RunState, TiledPage
-from worker.fate import Again, Done, Dropped, Failed, Fate, Known
+from worker.fate import Again, Done, Dropped, Failed, Fate, Known, Waiting
 from worker.inbox import Delivery
 from worker.page import PageWork
 from worker.processes import Tiler
@@ -98,8 +98,10 @@ class Desk:
             unwanted = self._unwanted(message, row)
             if unwanted is not None:
                 return Dropped(unwanted, row)
-            row = self._reopened(message, row)
-            return _foreseen(row, attempt) or self._tile(message, row)
+            reopened = self._reopened(message, row)
+            if reopened is None:
+                return Waiting("a replayed page waits until its run can be reopened")
+            return _foreseen(reopened, attempt) or self._tile(message, reopened)
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -115,6 +117,12 @@ class Desk:
                 seconds = self._delays.backoff(delivery.attempt)
                 log.warning("page_again", reason=reason, seconds=seconds)
                 delivery.release(seconds)
+                return
+            case Waiting(reason):
+                # Deliveries of this message would count as attempts, those of a copy are its own.
+                log.info("page_waits", reason=reason, seconds=self._delays.claim)
+                self._outbox.postpone(message, self._delays.claim)
+                delivery.complete()
                 return
             case Again(reason):
                 self._fail(delivery, message, f"{reason} (after {delivery.attempt} attempts)")
@@ -166,8 +174,11 @@ class Desk:
         run = self._ledger.load_run(run_id)
         return run is not None and run.state is RunState.CANCELLED
 
-    def _reopened(self, message: Message, row: Page) -> Page:
-        """Return the row of a replayed page queued again, its run reopened; any other as it is."""
+    def _reopened(self, message: Message, row: Page) -> Page | None:
+        """Return the row of a replayed page queued again, its run reopened; any other as it is.
+
+        None while the run is being built: it cannot be reopened then.
+        """
         if row.state is not PageState.FAILED or message.replays <= row.message.replays:
             return row
         page = Page(message, parts=row.parts)
@@ -175,9 +186,7 @@ class Desk:
             self._ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
             and self._ledger.requeue(page)
         )
-        if not requeued:
-            raise TransientError("a replayed page waits until its run can be reopened")
-        return page
+        return page if requeued else None
 
     def _tile(self, message: Message, row: Page) -> Fate:
         # A page that is done costs a look at its receipt: a second worker may have died while

@@ -27,6 +27,13 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Its time has not come; waiting is no attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """The page's outcome stands in the ledger already: a second delivery."""
 
@@ -39,4 +46,4 @@ class Dropped:
     row: Page
 
 
-Fate = Done | Failed | Again | Known | Dropped
+Fate = Done | Failed | Again | Waiting | Known | Dropped

@@ -90,6 +90,9 @@ class MemoryQueue:
             self.put(message.to_json(), message.run_id)
         return len(sent)
 
+    def postpone(self, message: Message, seconds: int) -> None:
+        self.entries.append(_Entry(message.to_json(), self.now() + seconds, group=message.run_id))
+
     def put(self, body: str, group: str = NO_GROUP) -> None:
         self.entries.append(_Entry(body, group=group))
 

@@ -324,6 +324,22 @@ def test_a_message_replayed_while_the_run_is_finished_waits_for_the_end() -> Non
     assert scene.jobs.finals == [scene.run_id] * 2
 
 
+def test_however_long_the_run_is_built_a_replayed_page_loses_no_attempt_by_waiting() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    scene.tiler.script = lambda _work: SMALL
+    scene.queue.put(scene.queue.dead_letters.letters.pop().body)
+    for _ in range(3 * MAX_ATTEMPTS):
+        scene.serve()
+        scene.time += NORMAL_DELAYS.longest
+    assert scene.queue.dead_letters.letters == []
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    scene.serve()
+    assert scene.row(scene.messages[0]).attempts == 1
+    assert scene.counts == Counts(1, 1, 0)
+
+
 def test_a_page_and_its_run_are_reopened_together() -> None:
     scene = Scene()
     scene.tiler.script = raising(BadImage("damaged"))

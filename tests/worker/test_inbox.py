@@ -81,6 +81,15 @@ def test_a_message_released_for_later_comes_back_later(queue: Queue) -> None:
     assert queue.receive(3) is not None
 
 
+def test_a_postponed_message_arrives_later_for_the_first_time(queue: Queue) -> None:
+    queue.postpone(a_message(), 1)
+    assert queue.receive(0) is None
+    assert queue.depth() == (0, 1)
+    delivery = queue.receive(5)
+    assert delivery is not None
+    assert delivery.attempt == 1
+
+
 def test_a_renewed_message_stays_in_hand(queue: Queue) -> None:
     queue.put("one")
     delivery = queue.receive(0)

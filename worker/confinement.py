@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import TilepoolError
 from pipeline.run import TiledPage
-from worker.opening import refuse_other_loaders
+from worker.opening import keep_nothing_open, refuse_other_loaders
 from worker.page import PageWork
 
 OUT_OF_MEMORY = 71
@@ -43,6 +43,7 @@ def confine(memory_bytes: int) -> None:
         # Should the machine's or the container's memory end all the same, not the worker itself.
         OOM_SCORE.write_text(TAKE_ME_FIRST, encoding="ascii")
     refuse_other_loaders()
+    keep_nothing_open()
     threading.Thread(target=_end_with_the_worker, name="orphan", daemon=True).start()
 
 

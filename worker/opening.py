@@ -57,6 +57,11 @@ def refuse_other_loaders() -> None:
         pyvips.operation_block_set(f"{ANY_LOADER}{name}", False)  # noqa: FBT003
 
 
+def keep_nothing_open() -> None:
+    """Have libvips forget what it has read: a deleted source would stay on the disk."""
+    pyvips.cache_set_max(0)
+
+
 def open_image(kind: Kind, wanted: Wanted, fail_on: str) -> Opened:
     """Open an image of a source, up to its header.
 

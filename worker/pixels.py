@@ -4,6 +4,7 @@ An image is decoded once and then read at random: from memory while it is small,
 on scratch, of whose uncompressed tiles libvips holds a few rows at a time.
 """
 
+import re
 from pathlib import Path
 
 import pyvips
@@ -19,6 +20,8 @@ IN_MEMORY_PIXELS = 64_000_000
 SCRATCH_TILE_PX = 256
 FAIL_ON = {Kind.JPEG: "warning", Kind.TIFF: "warning"}
 """libjpeg only warns of corrupt data, and so does libvips of a TIFF's tiles."""
+NO_MEMORY = re.compile("(out of|insufficient) memory", re.IGNORECASE)
+"""What libvips and libjpeg say where they get none; the file may be faultless."""
 
 
 def open_pixels(source: Path, scratch: Path, part: int = 1, pdf_dpi: int = 300) -> pyvips.Image:
@@ -26,7 +29,7 @@ def open_pixels(source: Path, scratch: Path, part: int = 1, pdf_dpi: int = 300) 
 
     `part` counts the images of a multi-page file from 1; `scratch` is an empty folder. `source` is
     a copy of ours: a tag that libtiff cannot bear is put right in it. Raises BadImage where the
-    image cannot be read whole, or is too large.
+    image cannot be read whole, or is too large, and MemoryError.
     """
     kind, wanted = read_kind(source), Wanted(source, part, pdf_dpi)
     pyvips.vips_lib.vips_error_clear()  # libvips keeps the messages of earlier images
@@ -85,5 +88,8 @@ def _store(image: pyvips.Image, scratch: Path) -> pyvips.Image:
 
 
 def _detail(error: pyvips.Error) -> str:
+    """Return what libvips has against a file; raises MemoryError where it has nothing."""
+    if NO_MEMORY.search(str(error.detail)):
+        raise MemoryError from error
     lines = [line.strip() for line in str(error.detail).splitlines() if line.strip()]
     return lines[0] if lines else "its header makes no sense"

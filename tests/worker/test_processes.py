@@ -261,6 +261,32 @@ def test_a_page_that_wants_too_much_memory_costs_only_that(source: Path, dest: P
         assert tiler.tile(work_for(source, dest, "p2.tif", 2)).width == 300
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("p1.jpg", {"interlace": True}), ("p1.png", {"interlace": True}), ("p1.webp", {})],
+)
+def test_an_image_that_libvips_gets_no_memory_for_is_not_called_damaged(
+    source: Path, dest: Path, name: str, options: dict[str, bool]
+) -> None:
+    image = (pyvips.Image.black(12_000, 12_000, bands=3) + 77).cast("uchar")
+    image.copy(interpretation="srgb").write_to_file(str(source / name), **options)
+    with (
+        closing(TilingProcess(PATIENCE_SECONDS, memory_bytes=500_000_000)) as tiler,
+        pytest.raises(BadImage, match="more than 500,000,000 bytes of memory"),
+    ):
+        tiler.tile(work_for(source, dest, name))
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg", "png", "webp", "gif"])
+def test_a_source_is_not_kept_open_when_its_page_is_through(
+    tiler: TilingProcess, source: Path, dest: Path, suffix: str
+) -> None:
+    write_image(source / f"p1.{suffix}", 300, 200)
+    tiler.tile(work_for(source, dest, f"p1.{suffix}"))
+    held = [file for pid in children() for file in open_files(pid) if "/tilepool-" in file]
+    assert held == []
+
+
 def test_a_pdf_whose_form_draws_itself_fails_at_once(source: Path, dest: Path) -> None:
     write_endless_pdf(source / "p1.pdf")
     with (

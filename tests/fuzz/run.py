@@ -13,18 +13,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
-CHILD = Path(__file__).parent / "child.py"
+CHILD = Path(__file__).with_name("child.py")
+GUIDED = Path(__file__).with_name("guided.py")
 NAMES = (
-    *(
-        "task",
-        "message",
-        "csv",
-        "event",
-        "receipt",
-        "manifest",
-    ),
+    *("task", "message", "csv", "event", "receipt", "manifest"),
     *("tiff_directories", "tiff", "jpeg", "jpeg_2000", "png", "webp", "gif", "bmp"),
     *("heic", "avif", "pdf"),
 )
@@ -46,7 +41,8 @@ class Result:
 
 def fuzz(name: str, seed: int, seconds: float, findings: Path, child: Path = CHILD) -> Result:
     """Run a target for so long, in a new process whenever one dies."""
-    result, folder = Result(name), findings / name
+    folder = findings / (f"{name}-guided" if child == GUIDED else name)
+    result = Result(folder.name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     deadline = time.monotonic() + seconds
@@ -84,15 +80,22 @@ def main() -> None:
     seed = int(os.environ.get("TILEPOOL_FUZZ_SEED", random.SystemRandom().randrange(10**6)))
     findings = Path(os.environ.get("TILEPOOL_FUZZ_FINDINGS", "fuzz-findings"))
     print(f"seed {seed}, {seconds:.0f} s for {len(names)} targets, findings in {findings}")
-    results = []
-    for name in names:
-        result = fuzz(name, seed, seconds / len(names), findings)
-        print(f"{name:17}{result.tried:>9,} inputs", flush=True)
+    runs = [(name, child) for name in names for child in children(name)]
+    faults = 0
+    for name, child in runs:
+        result = fuzz(name, seed, seconds / len(runs), findings, child)
+        print(f"{result.name:25}{result.tried:>9,} inputs", flush=True)
         for kind, files in (("FAULT", result.faults), ("borne", result.borne)):
             for file in files:
                 print(f"  {kind} {file}", flush=True)
-        results.append(result)
-    sys.exit(any(result.faults for result in results))
+        faults += len(result.faults)
+    sys.exit(faults > 0)
+
+
+def children(name: str) -> tuple[Path, ...]:
+    """Return the ways to fuzz a target: parsers by coverage too, where atheris is there."""
+    is_guided = name not in DECODED and find_spec("atheris") is not None
+    return (CHILD, GUIDED) if is_guided else (CHILD,)
 
 
 if __name__ == "__main__":

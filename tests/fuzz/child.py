@@ -18,10 +18,11 @@ sys.path.append(str(ROOT))
 
 import worker.budget  # noqa: E402
 from tests.fuzz.documents import DOCUMENTS  # noqa: E402
+from tests.fuzz.exports import EXPORTS  # noqa: E402
 from tests.fuzz.images import IMAGES  # noqa: E402
 from tests.fuzz.mutation import mutate, mutate_json  # noqa: E402
 
-TARGETS = {**DOCUMENTS, **IMAGES}
+TARGETS = {**DOCUMENTS, **EXPORTS, **IMAGES}
 MEMORY_BYTES = 4_000_000_000
 """As a tiling process has."""
 MAX_PIXELS = 30_000_000

@@ -19,11 +19,11 @@ from pathlib import Path
 CHILD = Path(__file__).with_name("child.py")
 GUIDED = Path(__file__).with_name("guided.py")
 NAMES = (
-    *("task", "message", "csv", "event", "receipt", "manifest"),
+    *("task", "message", "csv", "event", "receipt", "manifest", "export"),
     *("tiff_directories", "tiff", "jpeg", "jpeg_2000", "png", "webp", "gif", "bmp"),
     *("heic", "avif", "pdf"),
 )
-DECODED = frozenset(NAMES[7:])
+DECODED = frozenset(NAMES[8:])
 SECONDS = 300
 HUNG = 1
 """faulthandler's exit code."""

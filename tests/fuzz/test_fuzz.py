@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 import worker.budget
 from tests.fuzz.documents import DOCUMENTS, Target
+from tests.fuzz.exports import EXPORTS
 from tests.fuzz.images import IMAGES
 from tests.fuzz.mutation import mutate, mutate_json
 from tests.fuzz.run import NAMES, fuzz
 
 MAX_PIXELS = 3_000_000
+TEXTS = {**DOCUMENTS, **EXPORTS}
 SEEDS = st.integers(0, 2**32)
 
 
@@ -34,22 +36,22 @@ def broken(target: Target, seed: int) -> bytes:
 
 
 def test_every_target_is_fuzzed_by_name() -> None:
-    assert sorted(NAMES) == sorted([*DOCUMENTS, *IMAGES])
+    assert sorted(NAMES) == sorted([*TEXTS, *IMAGES])
 
 
-@pytest.mark.parametrize("name", [*DOCUMENTS, *IMAGES])
+@pytest.mark.parametrize("name", [*TEXTS, *IMAGES])
 def test_what_is_whole_is_read(name: str) -> None:
-    target = {**DOCUMENTS, **IMAGES}[name]
+    target = {**TEXTS, **IMAGES}[name]
     for content in seeds_of(target)[:3]:
         target.run(content)
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", TEXTS)
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, noise=st.binary(max_size=200))
 def test_a_broken_document_is_a_mistake_and_no_fault(name: str, seed: int, noise: bytes) -> None:
-    DOCUMENTS[name].run(broken(DOCUMENTS[name], seed))
-    DOCUMENTS[name].run(noise)
+    TEXTS[name].run(broken(TEXTS[name], seed))
+    TEXTS[name].run(noise)
 
 
 @pytest.mark.parametrize("name", IMAGES)

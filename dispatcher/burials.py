@@ -57,9 +57,9 @@ class Burials:
         match row.state:
             case PageState.DONE:
                 self._remove(letter, message, hand, "the page is done")
-            case PageState.FAILED if ahead == 1 and not is_doubled:
+            case PageState.FAILED if ahead >= 1 and not is_doubled:
                 return True
-            case PageState.FAILED if ahead == 1:
+            case PageState.FAILED if ahead >= 1:
                 self._remove(letter, message, hand, "there is another one")
             case PageState.FAILED if ahead <= 0:
                 self._bury(row, row.reason or REDRIVEN, row.attempts, letter.group)

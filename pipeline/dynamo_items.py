@@ -5,7 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from pipeline import rows
 from pipeline.dynamo_runs import DynamoRuns
-from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES
+from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES, Entry
+from pipeline.run import Run
+
+MAX_ITEMS = MAX_TRANSACTION_ENTRIES // 2
+"""Each may have had an owner of its own, whose row is looked at in the same transaction."""
 
 
 class DynamoItems(DynamoRuns):
@@ -25,8 +29,11 @@ class DynamoItems(DynamoRuns):
 
     def _take(self, run_id: str, export: str, items: Sequence[str]) -> frozenset[str]:
         owners = self.owners(export, items)
-        others = frozenset(owners.values()) - {run_id}
-        blocking = frozenset(other for other in others if self._holds_items(other))
+        others = {other: self.load_run(other) for other in {*owners.values()} - {run_id}}
+        now = time.time()
+        blocking = frozenset(
+            other for other, run in others.items() if run is not None and run.holds_items(now)
+        )
         if blocking:
             return blocking
         owner_is_as_read = f"{IS_NEW} OR #run_id = :owner OR #run_id = :me"
@@ -38,7 +45,9 @@ class DynamoItems(DynamoRuns):
             )
             for item in items
         ]
-        if self._table.transact(*puts):
+        # Who has ended may be reopened at this moment: both would be under way.
+        ended = [self._is_as_read(run) for run in others.values() if run is not None]
+        if self._table.transact(*puts, *ended):
             return frozenset()
         # Somebody was quicker: whoever has the items now is the one to wait for.
         return frozenset(self.owners(export, items).values()) - {run_id}
@@ -51,11 +60,14 @@ class DynamoItems(DynamoRuns):
                 self._table.delete(key, {":me": run_id}, ConditionExpression=is_mine)
             )
 
-    def _holds_items(self, run_id: str) -> bool:
-        run = self.load_run(run_id)
-        return run is not None and run.holds_items(time.time())
+    def _is_as_read(self, run: Run) -> Entry:
+        return self._table.check(
+            rows.run_key(run.run_id),
+            {":state": run.state.value, ":cancelled": run.cancelled_at},
+            ConditionExpression="#state = :state AND #cancelled_at = :cancelled",
+        )
 
 
 def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), MAX_TRANSACTION_ENTRIES):
-        yield items[start : start + MAX_TRANSACTION_ENTRIES]
+    for start in range(0, len(items), MAX_ITEMS):
+        yield items[start : start + MAX_ITEMS]

@@ -6,6 +6,7 @@ Effects: dead-letter queue (a failure) ─► ledger (`pipeline.outcome`) ─►
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -69,6 +70,7 @@ class Desk:
         tiler: Tiler,
         *,
         delays: Delays = NORMAL_DELAYS,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
@@ -76,7 +78,7 @@ class Desk:
         self._jobs = jobs
         self._tiler = tiler
         self._delays = delays
-        self._runs: TTLCache[str, tuple[Run, Plan]] = TTLCache(MAX_KNOWN_RUNS, RUN_SECONDS)
+        self._runs: TTLCache[str, tuple[Run, Plan]] = TTLCache(MAX_KNOWN_RUNS, RUN_SECONDS, timer)
         self._lock = threading.Lock()
 
     def read(self, delivery: Delivery) -> Message | None:
@@ -94,14 +96,7 @@ class Desk:
     def attempt(self, message: Message, attempt: int) -> Fate:
         """Tile a message's page, unless its outcome is known or nobody wants it any more."""
         try:
-            row = self._load_row(message)
-            unwanted = self._unwanted(message, row)
-            if unwanted is not None:
-                return Dropped(unwanted, row)
-            reopened = self._reopened(message, row)
-            if reopened is None:
-                return Waiting("a replayed page waits until its run can be reopened")
-            return _foreseen(reopened, attempt) or self._tile(message, reopened)
+            return self._attempt(message, self._load_row(message), attempt)
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -109,6 +104,28 @@ class Desk:
         except Exception as error:
             log.exception("attempt_broke")
             return Again(f"{type(error).__name__}: {error}")
+
+    def _attempt(self, message: Message, row: Page, attempt: int) -> Fate:
+        if self._is_cancelled(message.run_id):
+            return Dropped(CANCELLED, row)
+        if row.state is PageState.FAILED and message.replays > row.message.replays:
+            return self._take_up(message, row, attempt)
+        if row.state is PageState.DONE or message.replays > 0:
+            # Its run had ended, so another may have taken the item, until a moment ago.
+            later = self._later_run(message)
+            if later is not None:
+                return Failed(_superseded(later)) if row.state is PageState.QUEUED else Known()
+        return _foreseen(row, attempt) or self._tile(message, row)
+
+    def _take_up(self, message: Message, row: Page, attempt: int) -> Fate:
+        """Attempt a replayed page, its run reopened."""
+        later = self._later_run(message)
+        if later is not None:
+            return Dropped(_superseded(later), row)
+        page = Page(message, parts=row.parts)
+        if not self._reopen(page):
+            return Waiting("a replayed page waits until its run can be reopened")
+        return self._attempt(message, page, attempt)
 
     def settle(self, delivery: Delivery, message: Message, fate: Fate) -> None:
         """Carry out a fate. Every step may run twice."""
@@ -158,35 +175,31 @@ class Desk:
             raise BadMessage("the ledger knows no such page")
         return row
 
-    def _unwanted(self, message: Message, row: Page) -> str | None:
-        """Return why nobody wants a page any more, if so."""
-        run, plan = self._run(message.run_id)
-        if run.state is RunState.CANCELLED and self._is_cancelled(message.run_id):
-            return CANCELLED
-        if message.replays > row.message.replays:
-            owner = self._ledger.owners(plan.export, [message.item]).get(message.item)
-            if owner not in {None, message.run_id}:
-                return f"its item belongs to a later run, {owner}"
-        return None
-
     def _is_cancelled(self, run_id: str) -> bool:
+        run, _ = self._run(run_id)
+        return run.state is RunState.CANCELLED and self._is_cancelled_now(run_id)
+
+    def _is_cancelled_now(self, run_id: str) -> bool:
         """Look again: what is dropped of a run that was taken up meanwhile would be lost."""
         run = self._ledger.load_run(run_id)
         return run is not None and run.state is RunState.CANCELLED
 
-    def _reopened(self, message: Message, row: Page) -> Page | None:
-        """Return the row of a replayed page queued again, its run reopened; any other as it is.
+    def _later_run(self, message: Message) -> str | None:
+        """Return the run that a replayed page's item belongs to by now; None if to its own."""
+        _, plan = self._run(message.run_id)
+        items = [message.item]
+        owner = self._ledger.owners(plan.export, items).get(message.item)
+        if owner is None:
+            # Nobody's, since a run that had to wait has let it go.
+            owner = min(self._ledger.take_items(message.run_id, plan.export, items), default=None)
+        return None if owner == message.run_id else owner
 
-        None while the run is being built: it cannot be reopened then.
-        """
-        if row.state is not PageState.FAILED or message.replays <= row.message.replays:
-            return row
-        page = Page(message, parts=row.parts)
-        requeued = self._ledger.requeue(page) or (
-            self._ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+    def _reopen(self, page: Page) -> bool:
+        """Queue a replayed page again, its run reopened; tell whether that can be done now."""
+        return self._ledger.requeue(page) or (
+            self._ledger.reopen(page.message.run_id, [RunState.DONE_WITH_FAILURES])
             and self._ledger.requeue(page)
         )
-        return page if requeued else None
 
     def _tile(self, message: Message, row: Page) -> Fate:
         # A page that is done costs a look at its receipt: a second worker may have died while
@@ -196,7 +209,7 @@ class Desk:
             return _judge(row, self._tiler.tile(PageWork(message, plan)))
         except TransientError:
             # Stopped, perhaps, because its run was cancelled.
-            if self._is_cancelled(message.run_id):
+            if self._is_cancelled_now(message.run_id):
                 return Dropped(CANCELLED, row)
             raise
 
@@ -233,6 +246,10 @@ class Desk:
         self._dead_letters.bury(
             message.to_json(), letter_attributes(message, reason, attempts), delivery.group
         )
+
+
+def _superseded(later: str) -> str:
+    return f"its item belongs to a later run, {later}"
 
 
 def _foreseen(row: Page, attempt: int) -> Fate | None:

@@ -400,6 +400,26 @@ def test_items_of_a_cancelled_run_are_free_when_its_workers_have_noticed(ledger:
     assert ledger.take_items(second, export, ["a"]) == frozenset()
 
 
+def test_an_item_is_not_taken_from_a_run_that_is_reopened_at_this_moment(
+    cloud: EmbeddedCloud,
+) -> None:
+    ledger = cloud.ledger
+    events: Any = ledger._table._client.meta.events
+    name = "provide-client-params.dynamodb.TransactWriteItems"
+    export = f"file:///exports/{new_run_id()}"
+    first = built(ledger, failed)
+    ledger.take_items(first.run_id, export, ["a"])
+    later = opened(ledger)
+
+    def reopen(**_: object) -> None:
+        events.unregister(name, reopen)
+        assert ledger.reopen(first.run_id, [RunState.DONE_WITH_FAILURES])
+
+    events.register(name, reopen)
+    assert ledger.take_items(later, export, ["a"]) == {first.run_id}
+    assert ledger.owners(export, ["a"]) == {"a": first.run_id}
+
+
 def test_an_item_is_taken_by_one_of_many(ledger: Ledger) -> None:
     export = f"file:///exports/{new_run_id()}"
     runs = [opened(ledger) for _ in range(6)]

@@ -10,7 +10,7 @@ from pipeline.completion import CLAIM_SECONDS
 from pipeline.errors import BadImage, TransientError
 from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, RunState, TiledPage
-from tests.builders import a_message, a_run, new_run_id
+from tests.builders import a_message, a_plan, a_run, new_run_id
 from tests.fakes import SMALL, MemoryDelivery, MemoryJobs, MemoryLedger, MemoryQueue, ScriptedTiler
 from worker.desk import MAX_ATTEMPTS, NORMAL_DELAYS, Desk
 from worker.fate import Again, Done, Failed, Known
@@ -338,6 +338,59 @@ def test_however_long_the_run_is_built_a_replayed_page_loses_no_attempt_by_waiti
     scene.serve()
     assert scene.row(scene.messages[0]).attempts == 1
     assert scene.counts == Counts(1, 1, 0)
+
+
+def handed_over(scene: Scene) -> str:
+    """End the scene's run, and give its item to another run under way; return that one's id."""
+    later = new_run_id()
+    scene.ledger.open_run(a_run(later))
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    assert scene.ledger.take_items(later, a_plan().export, ["book"]) == frozenset()
+    return later
+
+
+def test_a_late_duplicate_does_not_tile_over_what_a_later_run_has_made() -> None:
+    scene = Scene()
+    scene.serve()
+    handed_over(scene)
+    scene.queue.send(scene.messages)
+    scene.serve()
+    assert scene.tiler.pages == [("book", 1)]
+    assert scene.counts == Counts(1, 1, 0)
+    assert not scene.queue.entries
+
+
+def test_a_replayed_page_whose_item_is_taken_while_it_is_queued_again_is_not_tiled() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    scene.ledger.take_items(scene.run_id, a_plan().export, ["book"])
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    reopen = scene.ledger.reopen
+    later = ""
+
+    def reopen_late(run_id: str, states: list[RunState]) -> bool:
+        nonlocal later
+        later = handed_over(scene)
+        return reopen(run_id, states)
+
+    scene.ledger.reopen = reopen_late  # type: ignore[method-assign,assignment]
+    scene.queue.put(scene.queue.dead_letters.letters.pop().body)
+    scene.serve()
+    assert scene.tiler.pages == [("book", 1)]
+    assert scene.row(scene.messages[0]).reason == f"its item belongs to a later run, {later}"
+    assert len(scene.queue.dead_letters.letters) == 1
+
+
+def test_a_replayed_page_of_an_item_that_nobody_has_gets_it_first() -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    scene.ledger.advance(scene.run_id, RunState.BUILDING, RunState.DONE_WITH_FAILURES)
+    scene.queue.put(scene.queue.dead_letters.letters.pop().body)
+    scene.tiler.script = lambda _work: SMALL
+    scene.serve()
+    assert scene.ledger.owners(a_plan().export, ["book"]) == {"book": scene.run_id}
 
 
 def test_a_page_and_its_run_are_reopened_together() -> None:

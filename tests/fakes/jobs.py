@@ -17,16 +17,24 @@ class MemoryJobs:
     finals: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
-    """The jobs' ids by what they were submitted for."""
+    """The last job's id by what it was submitted for."""
+    ids: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    claims: dict[str, Run] = field(default_factory=dict)
+    """The runs of final jobs, as they were when these were submitted, by job."""
 
     def submit_worker(self, run_id: str, plan: Plan, index: int) -> str:
         self.workers.append(run_id)
-        return self.named.setdefault(f"{run_id} {index}", f"worker-{len(self.workers)}")
+        self.named[f"{run_id} {index}"] = job_id = f"worker-{len(self.workers)}"
+        self.ids.add(job_id)
+        return job_id
 
     def submit_final(self, run: Run) -> str:
         self.finals.append(run.run_id)
-        return self.named.setdefault(f"{run.run_id} {run.claimed_at}", f"final-{len(self.finals)}")
+        self.named[f"{run.run_id} {run.claimed_at}"] = job_id = f"final-{len(self.finals)}"
+        self.ids.add(job_id)
+        self.claims[job_id] = run
+        return job_id
 
     def find_worker(self, run_id: str, plan: Plan, index: int) -> str | None:
         return self.named.get(f"{run_id} {index}")
@@ -35,7 +43,7 @@ class MemoryJobs:
         return self.named.get(f"{run.run_id} {run.claimed_at}")
 
     def living(self, job_ids: Sequence[str]) -> set[str]:
-        return (set(job_ids) & set(self.named.values())) - self.ended
+        return (set(job_ids) & self.ids) - self.ended
 
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         self.ended |= set(job_ids)

@@ -1,0 +1,227 @@
+"""The processes of the protocol, run by the real code, each past a fuse of its own."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dispatcher.dispatch import Dispatcher
+from dispatcher.reconcile import Reconciler
+from manifest_builder.build import finish_run
+from pipeline.completion import rebuild
+from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
+from pipeline.errors import BadImage, TransientError
+from pipeline.message import Message
+from pipeline.pool import start_workers
+from pipeline.run import PageState, Run, RunState, TiledPage, Upload
+from tests.builders import ENVIRONMENT, task_body
+from tests.fakes import SMALL, MemoryTaskFiles, ScriptedTiler
+from tests.protocol.fuse import Fuse, Process
+from tests.protocol.worlds import World
+from worker.desk import Desk
+from worker.fate import Fate
+from worker.inbox import Delivery
+from worker.loop import SERVE_AGAIN_SECONDS
+from worker.page import PageWork
+
+SOURCES = ("book/Access/p1.tif", "book/Access/p2.tif", "Other/map/Access/p1.tif")
+PARTS = {("book", 2): 3}
+"""Images of the sources that have several."""
+TASKS = {
+    "all.json": task_body(workers=2),
+    "map.json": task_body({"ACCESS_DIR": f"{ENVIRONMENT['ACCESS_DIR']}/Other"}, workers=1),
+}
+"""Both have the item `map`."""
+ALL_LETTERS = 10_000
+
+
+@dataclass
+class InHand:
+    """A message in a worker's hand, and how far it has got."""
+
+    worker: "Worker"
+    delivery: Delivery
+    message: Message
+    fate: Fate | None = None
+    came_cancelled: bool = False
+
+
+class Worker:
+    """One slot of a worker, with the desk of a process of its own."""
+
+    def __init__(self, stage: "Stage") -> None:
+        self.stage, self.process = stage, stage.process()
+        self.tiler = ScriptedTiler()
+        self.desk = Desk(
+            self.process.ledger,
+            self.process.outbox,
+            self.process.dead_letters,
+            self.process.jobs,
+            self.process.wire(self.tiler),
+            timer=lambda: stage.world.time,
+        )
+
+    def read(self, delivery: Delivery) -> InHand | None:
+        message = self.desk.read(self.process.delivery(delivery))
+        return None if message is None else InHand(self, delivery, message)
+
+    def attempt(self, hand: InHand, outcome: str) -> None:
+        self.tiler.script = lambda work: self.stage.tile(work, outcome)
+        hand.fate = self.desk.attempt(hand.message, hand.delivery.attempt)
+
+    def settle(self, hand: InHand, *, loses_delete: bool = False) -> None:
+        """Carry out the fate, and give back what breaks, as a slot does."""
+        assert hand.fate is not None
+        delivery = self.process.delivery(hand.delivery, loses_delete=loses_delete)
+        try:
+            self.desk.settle(delivery, hand.message, hand.fate)
+        except TransientError:
+            delivery.release(SERVE_AGAIN_SECONDS)
+
+
+def _tile(work: PageWork) -> TiledPage:
+    message = work.message
+    parts = PARTS.get((message.item, message.page), 1) if message.part == 1 else 1
+    return replace(SMALL, parts=parts)
+
+
+def _see_another_file(work: PageWork) -> TiledPage:
+    return replace(SMALL, parts=_tile(work).parts + (work.message.part == 1))
+
+
+def _raising(error: Exception) -> Callable[[PageWork], TiledPage]:
+    def tile(_work: PageWork) -> TiledPage:
+        raise error
+
+    return tile
+
+
+OUTCOMES: dict[str, Callable[[PageWork], TiledPage]] = {
+    "tiled": _tile,
+    "damaged": _raising(BadImage("damaged")),
+    "throttled": _raising(TransientError("throttled")),
+    "replaced": _see_another_file,
+}
+
+
+def lay_out(folder: Path) -> None:
+    """Put the sources of all tasks into a folder."""
+    source = folder / "source"
+    csv = source / ENVIRONMENT["CSV_PATH"] / ENVIRONMENT["CSV_NAME"]
+    csv.parent.mkdir(parents=True)
+    csv.write_text("Identifier,Title\nbook,A book\nmap,A map\n")
+    for name in SOURCES:
+        file = source / ENVIRONMENT["ACCESS_DIR"] / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"image")
+
+
+class Stage:
+    """A world, the folders, and what operators and processes do there."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world, self.source, self.dest = world, folder / "source", folder / "dest"
+        self.dest.mkdir()
+        self.mixed: list[Message] = []
+        """Pages that were tiled while their item belonged to another run, or to none."""
+
+    def close(self) -> None:
+        shutil.rmtree(self.dest)
+        self.world.close()
+
+    def tile(self, work: PageWork, outcome: str) -> TiledPage:
+        """Tile a page in one of OUTCOMES, and look whose it is."""
+        message = work.message
+        owners = self.world.ledger.owners(work.plan.export, [message.item])
+        if owners.get(message.item) != message.run_id:
+            self.mixed.append(message)
+        return OUTCOMES[outcome](work)
+
+    def process(self, fuse: Fuse | None = None) -> Process:
+        """Return a new process."""
+        world = self.world
+        process = Process(world.ledger, world.outbox, world.dead_letters, world.jobs)
+        process.fuse = fuse or Fuse()
+        return process
+
+    def dispatcher(self, process: Process) -> Dispatcher:
+        stores = {SOURCE_STORE: self.source.as_uri(), DEST_STORE: self.dest.as_uri()}
+        return Dispatcher(
+            MemoryTaskFiles(TASKS),
+            process.ledger,
+            process.outbox,
+            process.jobs,
+            Environment(stores),
+        )
+
+    def dispatch(self, process: Process, upload: Upload) -> None:
+        self.dispatcher(process).dispatch(upload)
+
+    def reconcile(self, process: Process) -> None:
+        Reconciler(
+            dispatcher=self.dispatcher(process),
+            ledger=process.ledger,
+            outbox=process.outbox,
+            dead_letters=process.dead_letters,
+            jobs=process.jobs,
+            now=lambda: self.world.time,
+        ).reconcile()
+
+    def build(self, process: Process, run_id: str) -> None:
+        finish_run(run_id, process.ledger)
+
+    def rebuild(self, process: Process, run_id: str, *, with_gaps: bool) -> None:
+        rebuild(run_id, process.ledger, process.jobs, with_gaps=with_gaps)
+
+    def cancel(self, process: Process, run_id: str) -> None:
+        process.ledger.cancel(run_id, self.world.time)
+        run = process.ledger.load_run(run_id)
+        assert run is not None
+        process.jobs.terminate([*run.worker_jobs, *filter(None, [run.final_job])], "cancelled")
+
+    def resume(self, process: Process, run_id: str) -> None:
+        """Take up a cancelled run."""
+        ledger = process.ledger
+        run = ledger.load_run(run_id)
+        if run is None or run.plan is None or run.state is not RunState.CANCELLED:
+            return
+        if not run.recorded:
+            ledger.restart(run_id)
+            self.dispatch(process, run.upload)
+            return
+        pages = list(ledger.pages(run_id, PageState.QUEUED))
+        items = sorted({page.message.item for page in pages})
+        if ledger.take_items(run_id, run.plan.export, items):
+            return
+        if ledger.reopen(run_id, [RunState.CANCELLED]):
+            if ledger.owners(run.plan.export, items) != dict.fromkeys(items, run_id):
+                self.cancel(process, run_id)
+                return
+            process.outbox.send(page.message for page in pages)
+            start_workers(run, 1, ledger, process.jobs)
+
+    def replay(self, process: Process, run_id: str) -> None:
+        """Send a run's dead letters to the work queue, and start a worker."""
+        run = process.ledger.load_run(run_id)
+        assert run is not None
+        with process.dead_letters.take(ALL_LETTERS) as hand:
+            for letter in hand.letters():
+                if letter.message is not None and letter.message.run_id == run_id:
+                    process.outbox.send([letter.message])
+                    hand.remove(letter)
+        if run.plan is not None:
+            start_workers(run, 1, process.ledger, process.jobs)
+
+    def redrive(self, process: Process, most: int) -> None:
+        """Move some letters back as they are: the button of the AWS console."""
+        with process.dead_letters.take(most) as hand:
+            for letter in hand.letters():
+                self.world.put(letter.body, letter.group)
+                hand.remove(letter)
+
+    def runs(self) -> Iterator[Run]:
+        """Yield all runs as they are."""
+        for run_id in self.world.ledger.runs():
+            run = self.world.ledger.load_run(run_id)
+            if run is not None:
+                yield run

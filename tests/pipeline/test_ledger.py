@@ -413,7 +413,7 @@ def test_an_item_is_not_taken_from_a_run_that_is_reopened_at_this_moment(
 
     def reopen(**_: object) -> None:
         events.unregister(name, reopen)
-        assert ledger.reopen(first.run_id, [RunState.DONE_WITH_FAILURES])
+        assert ledger.reopen(first.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
 
     events.register(name, reopen)
     assert ledger.take_items(later, export, ["a"]) == {first.run_id}

@@ -20,7 +20,6 @@ class MemoryLedger:
         self._runs: dict[str, Run] = {}
         self._pages: dict[str, dict[tuple[str, int, int], Page]] = defaultdict(dict)
         self._counts: dict[tuple[str, int], Counts] = {}
-        self._jobs: dict[str, dict[int, str]] = defaultdict(dict)
         self._closed: set[str] = set()
         self._owners: dict[tuple[str, str], str] = {}
         self._lock = threading.RLock()
@@ -82,14 +81,11 @@ class MemoryLedger:
         return True
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
-        noted = self._jobs[run_id]
-        if index in noted:
+        run = self._runs[run_id]
+        if len(run.worker_jobs) != index:
             return False
-        noted[index] = job_id
+        self._runs[run_id] = replace(run, worker_jobs=(*run.worker_jobs, job_id))
         return True
-
-    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
-        return tuple(job_id for _, job_id in sorted(self._jobs[run_id].items()))
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         if self._runs[run_id].state is not before:
@@ -142,15 +138,13 @@ class MemoryLedger:
             self._count(page, PageState.FAILED.value, -1)
             return True
 
-    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
+    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
         with self._lock:
             run = self._runs[run_id]
             may_be = run.recorded and run.state in (RunState.TILING, *states)
             if may_be:
                 self._closed.discard(run_id)
-            return self._change(
-                run_id, is_so=may_be, state=RunState.TILING, watch=None, trickles=trickles
-            )
+            return self._change(run_id, is_so=may_be, state=RunState.TILING, watch=None)
 
     def restart(self, run_id: str) -> bool:
         run = self._runs[run_id]
@@ -175,13 +169,10 @@ class MemoryLedger:
             return ()
         return tuple(self._counts[run_id, shard] for shard in range(SHARDS))
 
-    def claim_final_job(
-        self, run_id: str, shards: Sequence[Counts], now: float, *, is_quiet: bool = False
-    ) -> bool:
+    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
         with self._lock:
-            run = self._runs[run_id]
             is_so = self.shard_counts(run_id) == tuple(shards)
-            if not is_so or run.state is not RunState.TILING or (run.trickles and not is_quiet):
+            if not is_so or self._runs[run_id].state is not RunState.TILING:
                 return False
             self._closed.add(run_id)
             return self._claim(run_id, now, final_jobs=1)
@@ -213,8 +204,8 @@ class MemoryLedger:
         return self._change(run.run_id, is_so=is_so, state=state, summary=summary)
 
     def _claim(self, run_id: str, now: float, **changes: Any) -> bool:
-        changes |= {"state": RunState.BUILDING, "claimed_at": int(now)}
-        return self._change(run_id, is_so=True, final_job=None, trickles=False, **changes)
+        building = {"state": RunState.BUILDING, "claimed_at": int(now), "final_job": None}
+        return self._change(run_id, is_so=True, **building, **changes)
 
     def _change(self, run_id: str, *, is_so: bool, **changes: Any) -> bool:
         if is_so:

@@ -1,7 +1,8 @@
 """One page from source to published tiles; runs in a tiling process of its own.
 
-Order of effects: old `info.json` goes, tiles, new `info.json`, receipt. Whoever dies between two
-of them leaves no `info.json` without all its tiles, and the next attempt starts over.
+Order of effects: an `info.json` that will not be the same goes, tiles, new `info.json`, receipt.
+Whoever dies between two of them leaves no `info.json` without all its tiles, and the next attempt
+starts over.
 
 Two workers may have the same page, for the queue may deliver a message twice. They write the same
 files, and the slower takes nothing away that the quicker has finished.
@@ -108,9 +109,10 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
     published = _read_receipt(dest, work.receipt)
     if published is not None and _same(published, work, etag):
         return published  # by another worker, meanwhile; its page may be recorded as done
-    # From here on the page's old tiles are overwritten, so its old description must go.
+    # From here on the page's old tiles are overwritten, so what says otherwise must go.
     _withdraw(dest, work.receipt)
-    _withdraw(dest, work.info)
+    if not _is_described(dest, work, pyramid):
+        _withdraw(dest, work.info)
     dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
     return _publish_info(work, dest, etag, pyramid, parts)
 
@@ -138,6 +140,14 @@ def _publish_info(
 def _same(receipt: Receipt, work: PageWork, etag: str) -> bool:
     url = work.layout.url(work.service)
     return receipt.covers(etag, work.plan.options) and receipt.service_url == url
+
+
+def _is_described(dest: Storage, work: PageWork, pyramid: Pyramid) -> bool:
+    """Tell whether the page's `info.json` will be the same: then published links need not break."""
+    try:
+        return dest.read(work.info) == info_json(work.layout.url(work.service), pyramid)
+    except MissingObject:
+        return False
 
 
 def _withdraw(dest: Storage, key: str) -> None:

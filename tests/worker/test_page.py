@@ -371,3 +371,19 @@ def test_what_was_published_of_another_source_goes_before_its_tiles_are_overwrit
     watched.publish(work_for(source, dest))
     assert watched.deleted == [f"{SERVICE}/tilepool.json", f"{SERVICE}/info.json"]
     assert read_info(dest)["width"] == 500
+
+
+def test_an_image_that_is_replaced_by_one_of_its_size_can_be_seen_throughout(
+    source: Path, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(source / "p1.tif")
+    publish(work_for(source, dest))
+    before = files_of(dest)
+    write_image(source / "p1.tif", seed=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.page._open", lambda url: Torn(open_storage(url), 1))
+        with pytest.raises(TransientError):
+            publish(work_for(source, dest))
+    assert files_of(dest) == before - {"tilepool.json"}
+    assert not publish(work_for(source, dest)).reused
+    assert files_of(dest) == before

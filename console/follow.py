@@ -96,5 +96,5 @@ def _is_at_work(place: Deployment, run: Run) -> bool:
         job_ids = [run.final_job]
     else:
         # Between the claim of the final job and the note of its id, a worker is at it.
-        job_ids = list(run.worker_jobs)
+        job_ids = list(place.ledger.worker_jobs(run.run_id))
     return bool(place.jobs.living(job_ids))

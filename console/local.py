@@ -80,7 +80,7 @@ def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Lo
         # Else a later command, on the same state, would go on with it unasked.
         run_id = look.run.run_id
         cloud.ledger.cancel(run_id, time.time())
-        cloud.jobs.terminate(look.run.worker_jobs, "stopped by its user")
+        cloud.jobs.terminate(cloud.ledger.worker_jobs(run_id), "stopped by its user")
         raise KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}") from None
     if look is None:
         raise ConsoleError(f"no run came of the upload {key}")

@@ -122,7 +122,8 @@ class Dispatcher:
         run = self.ledger.load_run(run_id)
         if run is None or run.plan is None:
             raise TransientError(f"{run_id}: its row is gone")
-        start_workers(run, run.plan.workers - len(run.worker_jobs), self.ledger, self.jobs)
+        missing = run.plan.workers - len(self.ledger.worker_jobs(run_id))
+        start_workers(run, missing, self.ledger, self.jobs)
         self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
         # Workers of another run may have taken every message before the line above.
         complete_run(run_id, self.ledger, self.jobs, claim_seconds=self.claim_seconds)

@@ -110,15 +110,20 @@ class Reconciler:
         elif run.state is RunState.BUILDING:
             self._build(run)
         elif run.state is RunState.TILING and run.plan is not None:
-            counts = scene.counts[run.run_id]
-            if counts.pending > 0:
-                self._tile(run, run.plan, counts, scene)
+            watch = self._watched(run, scene.counts[run.run_id])
+            if watch.counts.pending > 0:
+                self._tile(run, run.plan, watch, scene)
             else:
-                self._complete(run)
+                self._complete(run, is_quiet=self._is_still(watch) or sum(scene.depth) == 0)
 
-    def _complete(self, run: Run) -> None:
-        patience = self.limits.claim_seconds
-        completion = complete_run(run.run_id, self.ledger, self.jobs, claim_seconds=patience)
+    def _complete(self, run: Run, *, is_quiet: bool) -> None:
+        completion = complete_run(
+            run.run_id,
+            self.ledger,
+            self.jobs,
+            claim_seconds=self.limits.claim_seconds,
+            is_quiet=is_quiet,
+        )
         if completion is Completion.STARTED:
             log.warning("run_completed")
 
@@ -138,16 +143,25 @@ class Reconciler:
         if completion is Completion.STARTED:
             log.warning("final_job_again", dead=run.final_job)
 
-    def _tile(self, run: Run, plan: Plan, counts: Counts, scene: "Scene") -> None:
-        watch = run.watch
-        if watch is None or watch.counts != counts:
-            watch = Watch(int(self.now()), counts)
-            self.ledger.note_watch(run.run_id, watch)
-        if sum(scene.depth) > 0 and not self.jobs.living(run.worker_jobs):
-            self._restart(run, min(plan.workers, counts.pending), watch)
-        is_still = watch.since <= self.now() - self.limits.confirm_seconds
-        if is_still and sum(scene.depth) < scene.pending:
+    def _watched(self, run: Run, counts: Counts) -> Watch:
+        """Return since when a run has had these counts, and remember it."""
+        if run.watch is not None and run.watch.counts == counts:
+            return run.watch
+        watch = Watch(int(self.now()), counts)
+        self.ledger.note_watch(run.run_id, watch)
+        return watch
+
+    def _is_still(self, watch: Watch) -> bool:
+        return watch.since <= self.now() - self.limits.confirm_seconds
+
+    def _tile(self, run: Run, plan: Plan, watch: Watch, scene: "Scene") -> None:
+        if sum(scene.depth) > 0 and not self._has_workers(run.run_id):
+            self._restart(run, min(plan.workers, watch.counts.pending), watch)
+        if self._is_still(watch) and sum(scene.depth) < scene.pending:
             self._send_again(run, watch)
+
+    def _has_workers(self, run_id: str) -> bool:
+        return bool(self.jobs.living(self.ledger.worker_jobs(run_id)))
 
     def _restart(self, run: Run, count: int, watch: Watch) -> None:
         if watch.restarts >= MAX_RESTARTS:
@@ -173,7 +187,7 @@ class Reconciler:
         for run_id in itertools.islice(self.ledger.runs(), MAX_LOOKED_AT):
             run = self.ledger.load_run(run_id)
             if run is not None and run.plan is not None:
-                if not self.jobs.living(run.worker_jobs):
+                if not self._has_workers(run_id):
                     start_workers(run, 1, self.ledger, self.jobs)
                 return
 

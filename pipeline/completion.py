@@ -32,6 +32,8 @@ def complete_run(
     jobs: Jobs,
     shard: int | None = None,
     claim_seconds: int = CLAIM_SECONDS,
+    *,
+    is_quiet: bool = False,
 ) -> Completion:
     """Submit the final job if the run has no page left, and nobody else has.
 
@@ -44,7 +46,7 @@ def complete_run(
     shards = ledger.shard_counts(run_id)
     if not shards or any(counts.pending > 0 for counts in shards):
         return Completion.PENDING
-    if ledger.claim_final_job(run_id, shards, time.time()):
+    if ledger.claim_final_job(run_id, shards, time.time(), is_quiet=is_quiet):
         return _submit(run_id, ledger, jobs)
     run = ledger.load_run(run_id)
     if run is None or run.state in (RunState.DISPATCHING, RunState.TILING):

@@ -1,4 +1,4 @@
-"""The pages' rows in DynamoDB and their counters, sixteen to a run.
+"""The pages' rows in DynamoDB and their counters, one for each of a run's shards.
 
 An outcome is one transaction: the row, under a condition on its old state, and the counter of its
 shard. The run's own row is not touched: a thousand workers would meet there.

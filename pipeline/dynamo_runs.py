@@ -54,13 +54,13 @@ class DynamoRuns:
         )
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
-        is_next = "size(#worker_jobs) = :index"
-        return self._change(
-            run_id,
-            {":index": index, ":job": [job_id]},
-            UpdateExpression="SET #worker_jobs = list_append(#worker_jobs, :job)",
-            ConditionExpression=is_next,
-        )
+        # An item of its own: a thousand ids in the run's row would be written anew for each.
+        noting = self._table.put(rows.job_item(run_id, index, job_id), ConditionExpression=IS_NEW)
+        return self._table.transact(noting)
+
+    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
+        items = self._table.query(rows.jobs_partition(run_id), rows.JOB)
+        return tuple(rows.decode(item)["job_id"] for item in items)
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         return self._change(
@@ -89,7 +89,7 @@ class DynamoRuns:
             ConditionExpression="#state = :cancelled AND #recorded = :no",
         )
 
-    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
+    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
         may_be_reopened, values = _one_of((RunState.TILING, *states))
         opened = [
             self._table.update(
@@ -99,10 +99,12 @@ class DynamoRuns:
         ]
         return self._change(
             run_id,
-            values | {":tiling": RunState.TILING.value, ":yes": True, ":none": None},
+            values
+            | {":tiling": RunState.TILING.value, ":yes": True, ":none": None}
+            | {":trickles": trickles},
             self._listed_open(run_id),
             *opened,
-            UpdateExpression="SET #state = :tiling, #watch = :none",
+            UpdateExpression="SET #state = :tiling, #watch = :none, #trickles = :trickles",
             ConditionExpression=f"{may_be_reopened} AND #recorded = :yes",
         )
 
@@ -114,7 +116,9 @@ class DynamoRuns:
             ConditionExpression="#state = :tiling",
         )
 
-    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
+    def claim_final_job(
+        self, run_id: str, shards: Sequence[Counts], now: float, *, is_quiet: bool = False
+    ) -> bool:
         counts_are_these = "#total = :total AND #done = :done AND #failed = :failed"
         closed = [
             self._table.update(
@@ -128,10 +132,12 @@ class DynamoRuns:
         ]
         return self._change(
             run_id,
-            _claim(now) | {":tiling": RunState.TILING.value, ":one": 1},
+            _claim(now)
+            | {":tiling": RunState.TILING.value, ":one": 1, ":yes": True}
+            | {":quiet": is_quiet},
             *closed,
             UpdateExpression=f"{CLAIM}, #final_jobs = :one",
-            ConditionExpression="#state = :tiling",
+            ConditionExpression=f"#state = :tiling AND ({IS_WHOLE})",
         )
 
     def claim_rebuild(self, run_id: str, now: float, *, with_gaps: bool) -> bool:
@@ -192,11 +198,12 @@ class DynamoRuns:
         return self._table.delete(rows.open_item(run_id))
 
 
-CLAIM = "SET #state = :building, #claimed_at = :now, #final_job = :none"
+CLAIM = "SET #state = :building, #claimed_at = :now, #final_job = :none, #trickles = :no"
+IS_WHOLE = "#trickles = :no OR :quiet = :yes"
 
 
 def _claim(now: float) -> dict[str, Any]:
-    return {":building": RunState.BUILDING.value, ":now": int(now), ":none": None}
+    return {":building": RunState.BUILDING.value, ":now": int(now), ":none": None, ":no": False}
 
 
 def _one_of(states: Collection[RunState]) -> tuple[str, dict[str, str]]:

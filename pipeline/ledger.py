@@ -44,7 +44,10 @@ class Ledger(Protocol):
         """Set the run's totals, once: from here on its rows change by outcomes alone."""
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
-        """Note the run's worker job number `index`; tell whether it was the next."""
+        """Note the run's worker job number `index`, from 0; tell whether there was none yet."""
+
+    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
+        """Return the ids of the run's worker jobs, in the order of their numbers."""
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         """Move a run from one state to another; tell whether it was in the first."""
@@ -76,10 +79,11 @@ class Ledger(Protocol):
         Tell whether there was one, in a run whose counts are open: neither built nor being built.
         """
 
-    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
+    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
         """Set a sealed run that is in one of the states to tiling, and open its counts.
 
-        Tell whether it was in one of them, or tiling already.
+        Tell whether it was in one of them, or tiling already. `trickles` tells that nobody knows
+        how many failures will be taken back.
         """
 
     def restart(self, run_id: str) -> bool:
@@ -97,10 +101,13 @@ class Ledger(Protocol):
     def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
         """Return the counts of all shards, in their order; none for a run that is not sealed."""
 
-    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
+    def claim_final_job(
+        self, run_id: str, shards: Sequence[Counts], now: float, *, is_quiet: bool = False
+    ) -> bool:
         """Take the right to submit the final job of a run that is tiling, and close its counts.
 
-        Tell whether it was to be had: the counts must still be those of `shards`.
+        Tell whether it was to be had: the counts must still be those of `shards`, and if the run
+        trickles, somebody must have seen that it is quiet.
         """
 
     def reclaim_final_job(

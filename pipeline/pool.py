@@ -19,7 +19,7 @@ def start_workers(run: Run, count: int, ledger: Ledger, jobs: Jobs) -> list[str]
     if run.plan is None:
         raise TransientError(f"{run.run_id}: a rejected run has no workers")
     started: list[str] = []
-    first = len(run.worker_jobs)
+    first = len(ledger.worker_jobs(run.run_id))
     for index in range(first, first + count):
         # Only the first can have been submitted without being noted.
         found = jobs.find_worker(run.run_id, run.plan, index) if index == first else None
@@ -34,6 +34,5 @@ def start_workers(run: Run, count: int, ledger: Ledger, jobs: Jobs) -> list[str]
 
 
 def _end_unless_noted(run_id: str, job_id: str, ledger: Ledger, jobs: Jobs) -> None:
-    now = ledger.load_run(run_id)
-    if now is not None and job_id not in now.worker_jobs:
+    if job_id not in ledger.worker_jobs(run_id):
         jobs.terminate([job_id], "another process started this worker")

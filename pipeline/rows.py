@@ -5,6 +5,7 @@ One table, keys `pk` and `sk`:
     RUNS                 <upload time>#<run id>      the list of runs, oldest first
     OPEN                 <run id>                    the runs that have not ended
     RUN#<run id>         RUN                         the run
+    RUN#<run id>         JOB#<number>                one of its worker jobs
     RUN#<run id>#<shard> COUNT                       total, done and failed of the shard's pages,
                                                      and whether they may still change
     RUN#<run id>#<shard> PAGE#<item>#<page>#<part>   one page
@@ -43,6 +44,7 @@ OPEN = "OPEN"
 OWNER = "OWNER"
 RUN = "RUN"
 COUNT = "COUNT"
+JOB = "JOB#"
 PAGE = "PAGE#"
 
 
@@ -103,11 +105,21 @@ def page_key(page: Page) -> Item:
     )
 
 
+def jobs_partition(run_id: str) -> str:
+    """Return the partition key of a run's worker jobs; their sort keys begin with JOB."""
+    return f"RUN#{run_id}"
+
+
+def job_item(run_id: str, index: int, job_id: str) -> Item:
+    """Return a worker job's row; their order is that of `index`."""
+    key = {"pk": jobs_partition(run_id), "sk": f"{JOB}{index:07d}"}
+    return encode(key | {"job_id": job_id})
+
+
 def run_item(run: Run) -> Item:
     """Return a run's row."""
     values = asdict(run)
-    for name in ("errors", "worker_jobs"):
-        values[name] = list(values[name])
+    values["errors"] = list(run.errors)
     return run_key(run.run_id) | encode(values)
 
 
@@ -146,7 +158,6 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         plan=plan and _parse_plan(plan),
         errors=tuple(values["errors"]),
         recorded=values["recorded"],
-        worker_jobs=tuple(values["worker_jobs"]),
         final_job=values["final_job"],
         final_jobs=values["final_jobs"],
         claimed_at=values["claimed_at"],
@@ -155,6 +166,7 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         cancelled_at=values["cancelled_at"],
         waits_for=values["waits_for"],
         with_gaps=values["with_gaps"],
+        trickles=values["trickles"],
         watch=values["watch"] and _parse_watch(values["watch"]),
     )
 

@@ -12,9 +12,9 @@ from pipeline.layout import Layout
 from pipeline.message import Message
 from pipeline.task import Options
 
-SHARDS = 16
-"""Partitions of a run in the ledger: an item takes 1,000 write units per second at most, and a
-transaction costs two, so sixteen counters take some 8,000 outcomes per second."""
+SHARDS = 64
+"""Partitions of a run in the ledger, each with a counter (docs/decisions/0015). A transaction, as
+the claim of the final job is one over all counters, has 100 entries at most."""
 
 
 CANCEL_SECONDS = 180
@@ -133,7 +133,8 @@ class Run:
 
     Times are seconds since the epoch. `waits_for` is the run under way that has an item of this
     one, `final_jobs` how many final jobs the present claim has led to, `with_gaps` whether items
-    with failed pages are published all the same.
+    with failed pages are published all the same. `trickles` tells that a message has reopened the
+    run, so that nobody knows how many more will come.
     """
 
     run_id: str
@@ -142,7 +143,6 @@ class Run:
     plan: Plan | None = None
     errors: tuple[str, ...] = ()
     recorded: bool = False
-    worker_jobs: tuple[str, ...] = ()
     final_job: str | None = None
     final_jobs: int = 0
     claimed_at: int | None = None
@@ -151,6 +151,7 @@ class Run:
     cancelled_at: int | None = None
     waits_for: str | None = None
     with_gaps: bool = False
+    trickles: bool = False
     watch: Watch | None = None
 
     def holds_items(self, now: float) -> bool:
@@ -218,5 +219,5 @@ class Page:
 
 
 def shard_of(item: str, page: int) -> int:
-    """Return a source's partition, 0 to 15, the same in every process and for all its images."""
+    """Return a source's partition, from 0, the same in every process and for all its images."""
     return crc32(f"{item}/{page}".encode()) % SHARDS

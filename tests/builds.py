@@ -61,7 +61,7 @@ def rebuild(run_id: str, ledger: Ledger, *, with_gaps: bool = False) -> Summary:
 def replay(run_id: str, ledger: Ledger, *, succeeds: bool = True) -> Summary:
     """Have the failed pages of a run tried once more, and the run built again."""
     pages = list(ledger.pages(run_id, PageState.FAILED))
-    assert ledger.reopen(run_id, [RunState.DONE_WITH_FAILURES])
+    assert ledger.reopen(run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
     for page in pages:
         message = replace(page.message, replays=page.message.replays + 1)
         assert ledger.requeue(Page(message))

@@ -367,7 +367,7 @@ def test_a_worker_told_to_stop_leaves_in_time_with_its_message_given_back(
         started = time.monotonic()
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGTERM)
-        (job_id,) = look.run.worker_jobs
+        (job_id,) = cloud.ledger.worker_jobs(look.run.run_id)
         while cloud.batch.describe_jobs(jobs=[job_id])["jobs"][0]["status"] != "SUCCEEDED":
             assert time.monotonic() - started < 25
             threading.Event().wait(0.1)

@@ -123,7 +123,7 @@ def _replay(arena: Arena, letters: list[Letter]) -> None:
     """Take all failures back at once, then send their messages."""
     _repair(arena, letters)
     ledger = arena.cloud.ledger
-    assert ledger.reopen(arena.run_id, [RunState.DONE_WITH_FAILURES])
+    assert ledger.reopen(arena.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
     for letter in letters:
         assert ledger.requeue(Page(letter.message))
     SqsOutbox(arena.cloud.sqs, arena.cloud.queue_url).send(letter.message for letter in letters)

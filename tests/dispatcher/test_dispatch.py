@@ -60,6 +60,10 @@ class Scene:
         assert run is not None
         return run
 
+    def workers(self, upload: Upload | None = None) -> tuple[str, ...]:
+        """Dispatch an upload; return its run's workers."""
+        return self.ledger.worker_jobs(self.dispatch(upload).run_id)
+
     @property
     def sent(self) -> list[Message]:
         return [parse_message(entry.body) for entry in self.queue.entries]
@@ -90,7 +94,7 @@ def test_an_upload_becomes_rows_messages_and_workers(
     assert {message.run_id for message in scene.sent} == {run.run_id}
     assert all(message.etag and message.size == 5 for message in scene.sent)
     assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
-    assert run.worker_jobs == ("worker-1", "worker-2", "worker-3", "worker-4")
+    assert ledger.worker_jobs(run.run_id) == ("worker-1", "worker-2", "worker-3", "worker-4")
     assert run.plan is not None
     assert run.plan.source_store == source.as_uri()
     assert run.plan.layout.prefix == "iiif/archive/Letters"
@@ -98,15 +102,15 @@ def test_an_upload_becomes_rows_messages_and_workers(
 
 def test_workers_are_as_many_as_asked_but_no_more_than_images(scene: Scene) -> None:
     scene.tasks.bodies["task.json"] = task_body(workers=3)
-    assert len(scene.dispatch().worker_jobs) == 3
+    assert len(scene.workers()) == 3
     scene.tasks.bodies["task.json"] = task_body({"COLLECTION_IDENTIFIER": "Other"}, workers=300)
-    assert len(scene.dispatch(an_upload("task.json", new_run_id())).worker_jobs) == PAGES
+    assert len(scene.workers(an_upload("task.json", new_run_id()))) == PAGES
 
 
 def test_of_a_pdf_nobody_knows_the_pages_so_all_workers_start(scene: Scene) -> None:
     scene.add("book/Access/Anhang.PDF")
     scene.tasks.bodies["task.json"] = task_body(workers=9)
-    assert len(scene.dispatch().worker_jobs) == 9
+    assert len(scene.workers()) == 9
 
 
 def test_the_same_event_twice_starts_nothing_twice(scene: Scene) -> None:
@@ -181,7 +185,7 @@ def test_cut_off_at_any_step_and_invoked_again_the_run_is_whole(
     assert run.state is RunState.TILING
     assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
     assert {message.page for message in scene.sent} == {1, 2, 3, 4, 5}
-    assert len(run.worker_jobs) == 4
+    assert len(ledger.worker_jobs(run.run_id)) == 4
     assert len(scene.jobs.workers) == 4
 
 

@@ -188,7 +188,7 @@ def test_workers_that_do_no_good_are_not_started_for_ever(scene: Scene) -> None:
     scene.queue.send(messages)
     for _ in range(MAX_RESTARTS):
         assert scene.reconcile() == ["workers_started"]
-        scene.jobs.terminate(scene.run(first.run_id).worker_jobs, "the image is broken")
+        scene.jobs.terminate(scene.ledger.worker_jobs(first.run_id), "the image is broken")
     assert scene.reconcile() == ["workers_given_up"]
     scene.ledger.settle(done(first))  # by another run's worker
     assert scene.reconcile() == ["workers_started"]

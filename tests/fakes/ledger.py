@@ -20,6 +20,7 @@ class MemoryLedger:
         self._runs: dict[str, Run] = {}
         self._pages: dict[str, dict[tuple[str, int, int], Page]] = defaultdict(dict)
         self._counts: dict[tuple[str, int], Counts] = {}
+        self._jobs: dict[str, dict[int, str]] = defaultdict(dict)
         self._closed: set[str] = set()
         self._owners: dict[tuple[str, str], str] = {}
         self._lock = threading.RLock()
@@ -81,11 +82,14 @@ class MemoryLedger:
         return True
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
-        run = self._runs[run_id]
-        if len(run.worker_jobs) != index:
+        noted = self._jobs[run_id]
+        if index in noted:
             return False
-        self._runs[run_id] = replace(run, worker_jobs=(*run.worker_jobs, job_id))
+        noted[index] = job_id
         return True
+
+    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
+        return tuple(job_id for _, job_id in sorted(self._jobs[run_id].items()))
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         if self._runs[run_id].state is not before:
@@ -138,13 +142,15 @@ class MemoryLedger:
             self._count(page, PageState.FAILED.value, -1)
             return True
 
-    def reopen(self, run_id: str, states: Collection[RunState]) -> bool:
+    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
         with self._lock:
             run = self._runs[run_id]
             may_be = run.recorded and run.state in (RunState.TILING, *states)
             if may_be:
                 self._closed.discard(run_id)
-            return self._change(run_id, is_so=may_be, state=RunState.TILING, watch=None)
+            return self._change(
+                run_id, is_so=may_be, state=RunState.TILING, watch=None, trickles=trickles
+            )
 
     def restart(self, run_id: str) -> bool:
         run = self._runs[run_id]
@@ -169,10 +175,13 @@ class MemoryLedger:
             return ()
         return tuple(self._counts[run_id, shard] for shard in range(SHARDS))
 
-    def claim_final_job(self, run_id: str, shards: Sequence[Counts], now: float) -> bool:
+    def claim_final_job(
+        self, run_id: str, shards: Sequence[Counts], now: float, *, is_quiet: bool = False
+    ) -> bool:
         with self._lock:
+            run = self._runs[run_id]
             is_so = self.shard_counts(run_id) == tuple(shards)
-            if not is_so or self._runs[run_id].state is not RunState.TILING:
+            if not is_so or run.state is not RunState.TILING or (run.trickles and not is_quiet):
                 return False
             self._closed.add(run_id)
             return self._claim(run_id, now, final_jobs=1)
@@ -204,8 +213,8 @@ class MemoryLedger:
         return self._change(run.run_id, is_so=is_so, state=state, summary=summary)
 
     def _claim(self, run_id: str, now: float, **changes: Any) -> bool:
-        building = {"state": RunState.BUILDING, "claimed_at": int(now), "final_job": None}
-        return self._change(run_id, is_so=True, **building, **changes)
+        changes |= {"state": RunState.BUILDING, "claimed_at": int(now)}
+        return self._change(run_id, is_so=True, final_job=None, trickles=False, **changes)
 
     def _change(self, run_id: str, *, is_so: bool, **changes: Any) -> bool:
         if is_so:

@@ -245,7 +245,7 @@ def test_a_failure_is_not_taken_back_while_manifests_are_built_nor_after(ledger:
     claim(ledger, message.run_id)
     again = Page(replace(message, replays=1))
     assert not ledger.requeue(again)
-    assert not ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+    assert not ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
     ledger.finish(loaded(ledger, message.run_id), RunState.DONE_WITH_FAILURES, SUMMARY)
     assert not ledger.requeue(again)
     assert ledger.counts(message.run_id) == Counts(1, 0, 1)
@@ -253,9 +253,9 @@ def test_a_failure_is_not_taken_back_while_manifests_are_built_nor_after(ledger:
 
 def test_a_reopened_run_takes_failures_back(ledger: Ledger) -> None:
     message = built(ledger, failed)
-    assert not ledger.reopen(message.run_id, [RunState.CANCELLED])
-    assert ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
-    assert ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES])
+    assert not ledger.reopen(message.run_id, [RunState.CANCELLED], trickles=False)
+    assert ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
+    assert ledger.reopen(message.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
     assert loaded(ledger, message.run_id).state is RunState.TILING
     assert message.run_id in set(ledger.open_runs())
     assert ledger.requeue(Page(replace(message, replays=1)))
@@ -321,12 +321,12 @@ def test_a_cancelled_run_goes_on_where_it_was(ledger: Ledger) -> None:
     (sealed,) = sealed_run(ledger, 1)
     ledger.cancel(sealed.run_id, 5)
     assert not ledger.restart(sealed.run_id)
-    assert ledger.reopen(sealed.run_id, [RunState.CANCELLED])
+    assert ledger.reopen(sealed.run_id, [RunState.CANCELLED], trickles=False)
     assert loaded(ledger, sealed.run_id).state is RunState.TILING
     unsealed = new_run_id()
     ledger.open_run(a_run(unsealed))
     ledger.cancel(unsealed, 5)
-    assert not ledger.reopen(unsealed, [RunState.CANCELLED])
+    assert not ledger.reopen(unsealed, [RunState.CANCELLED], trickles=False)
     assert ledger.restart(unsealed)
     assert loaded(ledger, unsealed).state is RunState.DISPATCHING
     assert {sealed.run_id, unsealed} <= set(ledger.open_runs())
@@ -413,7 +413,7 @@ def test_an_item_is_not_taken_from_a_run_that_is_reopened_at_this_moment(
 
     def reopen(**_: object) -> None:
         events.unregister(name, reopen)
-        assert ledger.reopen(first.run_id, [RunState.DONE_WITH_FAILURES])
+        assert ledger.reopen(first.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
 
     events.register(name, reopen)
     assert ledger.take_items(later, export, ["a"]) == {first.run_id}
@@ -547,7 +547,7 @@ def test_a_failed_part_is_replayed_alone(ledger: Ledger) -> None:
     ledger.settle(failed(found[3]))
     assert claim(ledger, found[0].run_id)
     ledger.finish(loaded(ledger, found[0].run_id), RunState.DONE_WITH_FAILURES, SUMMARY)
-    assert ledger.reopen(found[0].run_id, [RunState.DONE_WITH_FAILURES])
+    assert ledger.reopen(found[0].run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
     again = replace(found[3], replays=1)
     assert ledger.requeue(Page(again))
     assert ledger.counts(found[0].run_id) == Counts(5, 4, 0)
@@ -583,9 +583,7 @@ def test_worker_jobs_are_noted_in_order_each_once(ledger: Ledger) -> None:
     assert ledger.add_worker_job(message.run_id, 0, "a")
     assert not ledger.add_worker_job(message.run_id, 0, "b")
     assert ledger.add_worker_job(message.run_id, 1, "c")
-    run = ledger.load_run(message.run_id)
-    assert run is not None
-    assert run.worker_jobs == ("a", "c")
+    assert ledger.worker_jobs(message.run_id) == ("a", "c")
 
 
 def test_a_state_changes_only_from_the_state_before(ledger: Ledger) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.pool import start_workers
-from pipeline.run import Run
+from pipeline.run import Plan, Run
 from tests.builders import a_run, new_run_id
 from tests.fakes import MemoryJobs, MemoryLedger
 
@@ -22,8 +22,8 @@ class Scene:
         assert run is not None
         return run
 
-    def start(self, count: int, seen: Run | None = None) -> list[str]:
-        return start_workers(seen or self.run, count, self.ledger, self.jobs)
+    def start(self, count: int) -> list[str]:
+        return start_workers(self.run, count, self.ledger, self.jobs)
 
 
 @pytest.fixture
@@ -35,7 +35,12 @@ def test_as_many_as_asked_are_started_and_noted(scene: Scene) -> None:
     assert scene.start(3) == ["worker-1", "worker-2", "worker-3"]
     assert scene.start(1) == ["worker-4"]
     assert scene.start(0) == scene.start(-1) == []
-    assert scene.run.worker_jobs == ("worker-1", "worker-2", "worker-3", "worker-4")
+    assert scene.ledger.worker_jobs(scene.run_id) == (
+        "worker-1",
+        "worker-2",
+        "worker-3",
+        "worker-4",
+    )
 
 
 def test_a_job_that_was_submitted_but_not_noted_is_noted(scene: Scene) -> None:
@@ -45,16 +50,27 @@ def test_a_job_that_was_submitted_but_not_noted_is_noted(scene: Scene) -> None:
     assert len(scene.jobs.workers) == 2
 
 
+def competing(scene: Scene, noted: str | None = None) -> None:
+    """Have another process note a worker, or the same one, while ours is being submitted."""
+    submit = scene.jobs.submit_worker
+
+    def submit_late(run_id: str, plan: Plan, index: int) -> str:
+        job_id = submit(run_id, plan, index)
+        scene.ledger.add_worker_job(run_id, index, noted or job_id)
+        return job_id
+
+    scene.jobs.submit_worker = submit_late  # type: ignore[method-assign]
+
+
 def test_of_two_that_start_workers_one_goes_on(scene: Scene) -> None:
-    stale = scene.run
-    scene.ledger.add_worker_job(scene.run_id, 0, "of another process")
-    assert scene.start(3, stale) == []
-    assert scene.run.worker_jobs == ("of another process",)
+    competing(scene, "of another process")
+    assert scene.start(3) == []
+    assert scene.ledger.worker_jobs(scene.run_id) == ("of another process",)
     assert scene.jobs.ended == {"worker-1"}
 
 
 def test_a_job_that_another_has_noted_is_not_ended(scene: Scene) -> None:
-    stale = scene.run
-    scene.start(1)
-    assert scene.start(1, stale) == []
+    competing(scene)
+    assert scene.start(1) == []
+    assert scene.ledger.worker_jobs(scene.run_id) == ("worker-1",)
     assert scene.jobs.ended == set()

@@ -177,7 +177,8 @@ class Stage:
         process.ledger.cancel(run_id, self.world.time)
         run = process.ledger.load_run(run_id)
         assert run is not None
-        process.jobs.terminate([*run.worker_jobs, *filter(None, [run.final_job])], "cancelled")
+        workers = process.ledger.worker_jobs(run_id)
+        process.jobs.terminate([*workers, *filter(None, [run.final_job])], "cancelled")
 
     def resume(self, process: Process, run_id: str) -> None:
         """Take up a cancelled run."""
@@ -193,7 +194,7 @@ class Stage:
         items = sorted({page.message.item for page in pages})
         if ledger.take_items(run_id, run.plan.export, items):
             return
-        if ledger.reopen(run_id, [RunState.CANCELLED]):
+        if ledger.reopen(run_id, [RunState.CANCELLED], trickles=False):
             if ledger.owners(run.plan.export, items) != dict.fromkeys(items, run_id):
                 self.cancel(process, run_id)
                 return

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pipeline.completion import CLAIM_SECONDS
+from pipeline.completion import CLAIM_SECONDS, complete_run
 from pipeline.errors import BadImage, TransientError
 from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, RunState, TiledPage
@@ -203,6 +203,10 @@ def test_a_replayed_message_reopens_page_and_run() -> None:
     scene.queue.put(scene.queue.dead_letters.letters[0].body)
     scene.serve()
     assert scene.counts == Counts(1, 1, 0)
+    assert state_of(scene) is RunState.TILING
+    # More may follow: the reconciler sees when no more do.
+    assert scene.jobs.finals == [scene.run_id]
+    complete_run(scene.run_id, scene.ledger, scene.jobs, is_quiet=True)
     assert scene.jobs.finals == [scene.run_id] * 2
 
 
@@ -321,7 +325,7 @@ def test_a_message_replayed_while_the_run_is_finished_waits_for_the_end() -> Non
     scene.time += 60
     scene.serve()
     assert scene.counts == Counts(1, 1, 0)
-    assert scene.jobs.finals == [scene.run_id] * 2
+    assert state_of(scene) is RunState.TILING
 
 
 def test_however_long_the_run_is_built_a_replayed_page_loses_no_attempt_by_waiting() -> None:
@@ -369,10 +373,10 @@ def test_a_replayed_page_whose_item_is_taken_while_it_is_queued_again_is_not_til
     reopen = scene.ledger.reopen
     later = ""
 
-    def reopen_late(run_id: str, states: list[RunState]) -> bool:
+    def reopen_late(run_id: str, states: list[RunState], *, trickles: bool) -> bool:
         nonlocal later
         later = handed_over(scene)
-        return reopen(run_id, states)
+        return reopen(run_id, states, trickles=trickles)
 
     scene.ledger.reopen = reopen_late  # type: ignore[method-assign,assignment]
     scene.queue.put(scene.queue.dead_letters.letters.pop().body)
@@ -673,7 +677,7 @@ def test_a_run_that_was_taken_up_again_is_not_taken_for_cancelled() -> None:
     scene = Scene(pages=2)
     cancel(scene)
     scene.serve()
-    scene.ledger.reopen(scene.run_id, [RunState.CANCELLED])
+    scene.ledger.reopen(scene.run_id, [RunState.CANCELLED], trickles=False)
     scene.queue.send(scene.messages)
     scene.drain()
     assert scene.counts == Counts(2, 2, 0)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.errors import BadMessage
+from pipeline.errors import BadMessage, TransientError
 from pipeline.message import Message, parse_message
 from pipeline.outbox import MAX_BATCH_ENTRIES, read_depth
 
@@ -71,8 +71,8 @@ class Hand(Protocol):
     def letters(self) -> Iterator[DeadLetter]:
         """Yield one letter after another."""
 
-    def remove(self, letter: DeadLetter) -> None:
-        """Take a letter out for good."""
+    def remove(self, *letters: DeadLetter) -> None:
+        """Take letters out for good."""
 
 
 class DeadLetters(Protocol):
@@ -150,9 +150,18 @@ class SqsHand:
                 count += 1
                 yield _letter(message)
 
-    def remove(self, letter: DeadLetter) -> None:
-        handle = self.handles.pop(letter.letter_id)
-        self.client.delete_message(QueueUrl=self.queue_url, ReceiptHandle=handle)
+    def remove(self, *letters: DeadLetter) -> None:
+        handles = [self.handles.pop(letter.letter_id) for letter in letters]
+        for start in range(0, len(handles), MAX_BATCH_ENTRIES):
+            answer = self.client.delete_message_batch(
+                QueueUrl=self.queue_url,
+                Entries=[
+                    {"Id": str(index), "ReceiptHandle": handle}
+                    for index, handle in enumerate(handles[start : start + MAX_BATCH_ENTRIES])
+                ],
+            )
+            if answer.get("Failed"):
+                raise TransientError(f"SQS keeps a dead letter: {answer['Failed'][0]}")
 
     def put_back(self) -> None:
         handles = list(self.handles.values())

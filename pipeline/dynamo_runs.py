@@ -83,9 +83,9 @@ class DynamoRuns:
     def restart(self, run_id: str) -> bool:
         return self._change(
             run_id,
-            UNSEALED_VALUES | {":cancelled": RunState.CANCELLED.value},
+            UNSEALED_VALUES | {":cancelled": RunState.CANCELLED.value, ":never": 0},
             self._listed_open(run_id),
-            UpdateExpression="SET #state = :dispatching",
+            UpdateExpression="SET #state = :dispatching, #opened_at = :never",
             ConditionExpression="#state = :cancelled AND #recorded = :no",
         )
 

@@ -87,7 +87,10 @@ class Ledger(Protocol):
         """
 
     def restart(self, run_id: str) -> bool:
-        """Set a cancelled run that is not sealed to dispatching; tell whether it was that."""
+        """Set a cancelled run that is not sealed to dispatching; tell whether it was that.
+
+        Nobody dispatches it: the reconciler's next pass does.
+        """
 
     def cancel(self, run_id: str, now: float) -> bool:
         """Cancel a run; tell whether it had not ended."""

@@ -155,7 +155,7 @@ class MemoryLedger:
     def restart(self, run_id: str) -> bool:
         run = self._runs[run_id]
         may_be = run.state is RunState.CANCELLED and not run.recorded
-        return self._change(run_id, is_so=may_be, state=RunState.DISPATCHING)
+        return self._change(run_id, is_so=may_be, state=RunState.DISPATCHING, opened_at=0)
 
     def cancel(self, run_id: str, now: float) -> bool:
         may_be = self._runs[run_id].state in UNDER_WAY

@@ -55,8 +55,9 @@ class MemoryHand:
             self.dead_letters.in_hand.add(letter.letter_id)
             yield letter
 
-    def remove(self, letter: DeadLetter) -> None:
-        self.dead_letters.letters.remove(letter)
+    def remove(self, *letters: DeadLetter) -> None:
+        for letter in letters:
+            self.dead_letters.letters.remove(letter)
 
     def _free(self) -> Iterator[DeadLetter]:
         hidden = self.dead_letters.in_hand

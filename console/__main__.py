@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from console.errors import ConsoleError, ExitCode, shown
+from console.commands import looking, mending
+from console.commands.guard import guarded
+from console.commands.replay import replay
+from console.commands.sections import Sections
+from console.errors import ConsoleError, ExitCode
 from console.options import Where, folder_option
 
 DEFAULT_PORT = 8000
@@ -18,12 +22,11 @@ MAX_LOCAL_WORKERS = 64
 MAX_SAMPLE = 100_000
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-Answer = TypeVar("Answer")
 
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tilepool")
 def cli() -> None:
     """Turn folders of scans into static IIIF tiles and manifests.
@@ -32,7 +35,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Run the whole pipeline on a small sample.")
 @click.option(
     "--dest",
     type=NEW_FOLDER,
@@ -45,7 +48,7 @@ def demo(dest: Path, folder: Path) -> None:
     """Draw a small sample collection and run the whole pipeline on it."""
     from console.sample import draw_sample
 
-    _guarded(lambda: _draw(draw_sample, dest / "source"))
+    guarded(lambda: _draw(draw_sample, dest / "source"))
     task = dest / "source" / "task.json"
     wanted = _Wanted(task, dest / "source", dest / "export", workers=2)
     code = _run(wanted, Where(folder))
@@ -55,7 +58,7 @@ def demo(dest: Path, folder: Path) -> None:
     sys.exit(code)
 
 
-@cli.command()
+@cli.command(short_help="Run a task from one folder to another.")
 @click.argument("task", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", type=FOLDER, required=True, help="Folder that plays AWS_SRC_BUCKET.")
 @click.option("--dest", type=NEW_FOLDER, required=True, help="Folder that plays AWS_DEST_BUCKET.")
@@ -71,7 +74,7 @@ def local(folder: Path, **wanted: Any) -> None:
     sys.exit(_run(_Wanted(**wanted), Where(folder)))
 
 
-@cli.group()
+@cli.group(short_help="Keep an embedded cloud running.")
 def cloud() -> None:
     """Keep an embedded cloud running between commands."""
 
@@ -82,7 +85,7 @@ def up(folder: Path) -> None:
     """Start the embedded cloud; it goes on with what its folder holds."""
     from console.keep import bring_up
 
-    click.echo(_guarded(lambda: bring_up(folder)))
+    click.echo(guarded(lambda: bring_up(folder)))
 
 
 @cloud.command()
@@ -91,20 +94,20 @@ def down(folder: Path) -> None:
     """Stop the embedded cloud; what is under way goes on after the next `up`."""
     from console.keep import bring_down
 
-    click.echo(_guarded(lambda: bring_down(folder)))
+    click.echo(guarded(lambda: bring_down(folder)))
 
 
-@cli.command()
+@cli.command(short_help="Serve an export on this machine.")
 @click.argument("folder", type=FOLDER, metavar="DIR")
 @click.option("--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True)
 def serve(folder: Path, port: int) -> None:
     """Serve an export on 127.0.0.1, as a static host with CORS would."""
     from console.serve import serve_folder
 
-    _guarded(lambda: serve_folder(folder, port, click.echo))
+    guarded(lambda: serve_folder(folder, port, click.echo))
 
 
-@cli.command()
+@cli.command(short_help="Look for every file that an export promises.")
 @click.argument("target", metavar="DIR | s3://BUCKET/PREFIX | https://…/collection.json")
 @click.option(
     "--sample",
@@ -139,7 +142,7 @@ def verify(target: str, sample: int, seed: int, every_header: bool) -> None:  # 
             verified = verify(Wanted(target, sample, seed, every_header), watch)
         return report(console, verified)
 
-    sys.exit(_guarded(run))
+    sys.exit(guarded(run))
 
 
 def _draw(draw: Callable[[Path], None], folder: Path) -> None:
@@ -173,21 +176,18 @@ def _run(wanted: _Wanted, where: Where) -> ExitCode:
         )
         with progress(console) as watch:
             result = run_locally(local, where, watch)
-        return report(console, result, wanted.dest)
+        return report(console, result, wanted.dest, "last", where.typed)
 
-    return _guarded(run)
+    return guarded(run)
 
 
-def _guarded(command: Callable[[], Answer]) -> Answer:
-    """Run a command; a fault that is expected ends it with one line and its exit code."""
-    try:
-        return command()
-    except ConsoleError as error:
-        click.echo(f"Error: {shown(str(error))}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt as interrupt:
-        click.echo("\n".join(["Stopped.", *map(str, interrupt.args)]), err=True)
-        sys.exit(ExitCode.FAILED)
+VERBS = (
+    *(looking.status, looking.runs, looking.failed, looking.dlq),
+    *(replay, mending.finalize, mending.manifests),
+    *(mending.cancel, mending.resume, mending.reconcile),
+)
+for verb in VERBS:
+    cli.add_command(verb)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ class Where:
 
     folder: Path
     stack: str | None = None
+    typed: str = ""
+    """The option as it was typed, for commands that are shown; empty if a variable told."""
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
@@ -67,9 +70,12 @@ def deployment_options(command: Callable[..., Answer]) -> Callable[..., Answer]:
         }
         if named == {"stack", "folder"}:
             raise click.UsageError("expected either --stack or --dir, not both")
-        # An option goes before a variable.
+        typed = ""
         if "folder" in named:
-            stack = None
-        return command(*arguments, where=Where(folder, stack), **options)
+            # An option goes before a variable.
+            stack, typed = None, f" --dir {shlex.quote(str(folder))}"
+        elif "stack" in named:
+            typed = f" --stack {shlex.quote(str(stack))}"
+        return command(*arguments, where=Where(folder, stack, typed), **options)
 
     return with_where

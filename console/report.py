@@ -8,10 +8,12 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from console.errors import ExitCode, shown
+from console.errors import ExitCode
 from console.follow import Look
 from console.local import Result
-from pipeline.run import Page, RunState, Summary
+from console.plain import say
+from console.status import Status, next_steps
+from pipeline.run import Counts, Page, RunState, Summary
 
 MAX_SHOWN = 20
 LINES_PER_RUN = 10
@@ -85,8 +87,13 @@ class _Lines:
             self._console.print(f"{state} {of_total}".rstrip(), highlight=False)
 
 
-def report(console: Console, result: Result, dest: Path) -> ExitCode:
-    """Print what a run came to; return the exit code that says the same."""
+def report(
+    console: Console, result: Result, dest: Path | str, name: str | None = None, options: str = ""
+) -> ExitCode:
+    """Print what a run came to; return the exit code that says the same.
+
+    `dest` is where the export is. `name` and `options` stand in the commands that are named.
+    """
     run = result.run
     if run.summary is not None:
         _report_summary(console, result, run.summary, dest)
@@ -95,10 +102,14 @@ def report(console: Console, result: Result, dest: Path) -> ExitCode:
     if run.errors:
         many = "one mistake" if len(run.errors) == 1 else f"{len(run.errors)} mistakes"
         console.print(f"The task has {many}; nothing was started.", style="bold red")
+    elif run.summary is None:
+        console.print(run.state.value.capitalize(), style="bold yellow")
+    for step in next_steps(Status(run, Counts(failed=len(result.failures))), name, options):
+        say(console, f"  {'next':<11}{step}")
     return EXIT_CODES[run.state]
 
 
-def _report_summary(console: Console, result: Result, summary: Summary, dest: Path) -> None:
+def _report_summary(console: Console, result: Result, summary: Summary, dest: Path | str) -> None:
     def line(name: str, text: str) -> None:
         say(console, f"  {name:<11}{text}")
 
@@ -117,7 +128,7 @@ def _report_summary(console: Console, result: Result, summary: Summary, dest: Pa
     line("manifests", f"{summary.items}")
     line("seconds", f"{result.seconds:.1f}")
     if plan is not None:
-        line("collection", str(dest / plan.layout.collection))
+        line("collection", f"{dest}/{plan.layout.collection}")
     line("its URL", summary.collection_url)
     # All of them: nothing else says why once the embedded cloud is gone.
     for page in result.failures:
@@ -127,11 +138,6 @@ def _report_summary(console: Console, result: Result, summary: Summary, dest: Pa
     names("superseded", tuple(f"{item}: left to a later run" for item in summary.superseded))
     names("no CSV row", summary.without_row)
     names("look at", summary.problems)
-
-
-def say(console: Console, text: str) -> None:
-    """Print a line as it is, without what steers a terminal."""
-    console.out(shown(text), highlight=False)
 
 
 def _failure(page: Page) -> str:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import settings
 
 from console.embedded import LOCAL, NEVER_SECONDS, EmbeddedCloud, embedded_cloud
+from pipeline import dead_letters
 from pipeline.ledger import Ledger
 from tests.fakes import MemoryLedger, MemoryQueue
 from tests.queues import LEASE_SECONDS, SqsQueue, new_sqs_queue
+from tests.site import Site
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -106,3 +108,13 @@ def bucket(s3: "S3Client") -> str:
     name = f"bucket-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture(params=["memory", "embedded"])
+def site(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The parts of a deployment; a look into an embedded queue is complete without waiting."""
+    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
+    if request.param == "memory":
+        return Site(MemoryLedger(), MemoryQueue(lease_seconds=LEASE_SECONDS))
+    cloud = request.getfixturevalue("cloud")
+    return Site(cloud.ledger, new_sqs_queue(cloud, LEASE_SECONDS))

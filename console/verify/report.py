@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from console.errors import ExitCode
-from console.report import say
+from console.plain import say
 from console.verify.findings import Kind
 from console.verify.verification import Verified, Watch
 

@@ -118,8 +118,8 @@ class WiredHand:
         while (letter := self.fuse().pass_on(lambda: next(letters, None))) is not None:
             yield letter
 
-    def remove(self, letter: DeadLetter) -> None:
-        self.fuse().pass_on(lambda: self.hand.remove(letter))
+    def remove(self, *letters: DeadLetter) -> None:
+        self.fuse().pass_on(lambda: self.hand.remove(*letters))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The subcommands of `tilepool`. What one needs is imported when it runs: `--help` is quick."""

@@ -1,0 +1,47 @@
+"""What several subcommands share: arguments, options, and following what they have started."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from console.errors import ExitCode
+from console.options import Where
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from console.deployment import Deployment
+
+MAX_WORKERS = 10_000
+
+run_argument = click.argument("name", metavar="RUN")
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+wait_option = click.option(
+    "--wait",
+    is_flag=True,
+    help="Follow the run to its end; so it is always where the embedded cloud is not kept.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    metavar="N",
+    help="Workers to start, never more than pages.  [default: the task's, less those that live]",
+)
+
+
+def follow(
+    place: "Deployment", console: "Console", run_ids: Sequence[str], where: Where, *, wait: bool
+) -> ExitCode:
+    """Follow runs to their ends, or name the command that does; return the worst exit code."""
+    from console.ending import follow_to_end
+    from console.plain import say
+
+    codes = {ExitCode.DONE}
+    for run_id in run_ids:
+        if place.private or wait:
+            codes.add(follow_to_end(place, run_id, console, where.typed))
+        else:
+            say(console, f"  {'next':<11}`tilepool status {run_id}{where.typed}`")
+    order = (ExitCode.FAILED, ExitCode.USAGE, ExitCode.DONE_WITH_FAILURES, ExitCode.DONE)
+    return min(codes, key=order.index)

@@ -1,0 +1,42 @@
+"""One pass of the reconciler, by hand."""
+
+from console.deployment import Deployment
+from console.embedded import JOB_ENVIRONMENT
+from console.errors import ConsoleError
+from dispatcher.dispatch import Dispatcher
+from dispatcher.reconcile import Limits, Reconciler
+from dispatcher.tasks import S3TaskFiles
+from pipeline.environment import Environment
+
+
+def build_dispatcher(place: Deployment) -> Dispatcher:
+    """Return a dispatcher that works here instead of in Lambda."""
+    is_embedded = place.endpoint is not None
+    return Dispatcher(
+        tasks=S3TaskFiles(place.s3),
+        ledger=place.ledger,
+        outbox=place.outbox,
+        jobs=place.jobs,
+        environment=Environment(JOB_ENVIRONMENT if is_embedded else {}),
+    )
+
+
+def reconcile(place: Deployment, *, at_once: bool = False) -> None:
+    """Do one pass; `at_once` takes for stuck what stands still now, and not for minutes.
+
+    Raises ConsoleError where a run could not be brought forward.
+    """
+    limits = Limits(dispatch_seconds=0, confirm_seconds=0) if at_once else Limits()
+    reconciler = Reconciler(
+        dispatcher=build_dispatcher(place),
+        ledger=place.ledger,
+        outbox=place.outbox,
+        dead_letters=place.dead_letters,
+        jobs=place.jobs,
+        limits=limits,
+    )
+    try:
+        reconciler.reconcile()
+    except ExceptionGroup as faults:
+        first = " ".join(str(faults.exceptions[0]).split())
+        raise ConsoleError(f"not all could be brought forward: {first}") from faults

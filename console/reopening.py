@@ -1,0 +1,69 @@
+"""Setting a run that has ended to tiling again: its items, its messages, its workers."""
+
+from collections import Counter
+
+from console.errors import ConsoleError
+from console.parts import Parts
+from console.plain import spoken
+from console.runs import plan_of
+from pipeline.completion import complete_run
+from pipeline.ledger import Ledger
+from pipeline.pool import start_workers
+from pipeline.run import PageState, Run, RunState
+
+
+def reopen(run: Run, parts: Parts) -> int:
+    """Set a run that has ended to tiling; return how many messages that took.
+
+    A cancelled run gets its items back, and the messages of its queued pages are sent again:
+    some may have been dropped. Raises ConsoleError where the run is not to be had.
+    """
+    is_cancelled = run.state is RunState.CANCELLED
+    if is_cancelled:
+        take_items_again(run, parts.ledger)
+    if not parts.ledger.reopen(run.run_id, [run.state], trickles=False):
+        raise ConsoleError(f"run {run.run_id} has changed meanwhile; look at it, and try again")
+    if not is_cancelled:
+        return 0
+    queued = parts.ledger.pages(run.run_id, PageState.QUEUED)
+    return parts.outbox.send(page.message for page in queued)
+
+
+def take_items_again(run: Run, ledger: Ledger) -> None:
+    """Make a cancelled run the one that writes its items.
+
+    Raises ConsoleError where a later run has some of them: what that one has made must not be
+    mixed with what this one would make.
+    """
+    export = plan_of(run).export
+    items = sorted({page.message.item for page in ledger.pages(run.run_id)})
+    others = Counter(ledger.owners(export, items).values())
+    del others[run.run_id]
+    if not others:
+        others = Counter(ledger.take_items(run.run_id, export, items))
+    if others:
+        other = ledger.load_run(min(others))
+        state = f" ({spoken(other.state.value)})" if other is not None else ""
+        raise ConsoleError(
+            f"run {run.run_id} cannot be taken up again: items of it belong to"
+            f" run {min(others)}{state} by now; for the rest, run a task of their own"
+        )
+
+
+def start_workers_for(run_id: str, messages: int, wanted: int | None, parts: Parts) -> int:
+    """Start workers for messages that were sent; return how many were started.
+
+    There are as many as `wanted`; None means the plan's number, less those that live. At least
+    one is started, for those that live may be about to leave, and never more than messages.
+    Where there are no messages, the run is completed instead.
+    """
+    if messages == 0:
+        complete_run(run_id, parts.ledger, parts.jobs)
+        return 0
+    run = parts.ledger.load_run(run_id)
+    if run is None:
+        raise ConsoleError(f"run {run_id} has no row in the ledger any more")
+    if wanted is None:
+        living = parts.jobs.living(parts.ledger.worker_jobs(run_id))
+        wanted = max(1, plan_of(run).workers - len(living))
+    return len(start_workers(run, min(wanted, messages), parts.ledger, parts.jobs))

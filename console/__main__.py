@@ -15,7 +15,7 @@ from console.commands.guard import guarded
 from console.commands.replay import replay
 from console.commands.sections import Sections
 from console.errors import ConsoleError, ExitCode
-from console.options import Where, folder_option
+from console.options import Where, embedded_where, folder_option
 
 DEFAULT_PORT = 8000
 MAX_LOCAL_WORKERS = 64
@@ -51,7 +51,7 @@ def demo(dest: Path, folder: Path) -> None:
     guarded(lambda: _draw(draw_sample, dest / "source"))
     task = dest / "source" / "task.json"
     wanted = _Wanted(task, dest / "source", dest / "export", workers=2)
-    code = _run(wanted, Where(folder))
+    code = _run(wanted, embedded_where(folder))
     # Without an active environment the command is known by its path alone.
     command = "tilepool" if shutil.which("tilepool") else sys.argv[0]
     click.echo(f"\nLook at it: {command} serve {dest / 'export'}")
@@ -71,7 +71,7 @@ def demo(dest: Path, folder: Path) -> None:
 @folder_option
 def local(folder: Path, **wanted: Any) -> None:
     """Run TASK, a task file, from one folder to another on this machine."""
-    sys.exit(_run(_Wanted(**wanted), Where(folder)))
+    sys.exit(_run(_Wanted(**wanted), embedded_where(folder)))
 
 
 @cli.group(short_help="Keep an embedded cloud running.")

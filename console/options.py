@@ -70,12 +70,22 @@ def deployment_options(command: Callable[..., Answer]) -> Callable[..., Answer]:
         }
         if named == {"stack", "folder"}:
             raise click.UsageError("expected either --stack or --dir, not both")
-        typed = ""
         if "folder" in named:
             # An option goes before a variable.
-            stack, typed = None, f" --dir {shlex.quote(str(folder))}"
-        elif "stack" in named:
-            typed = f" --stack {shlex.quote(str(stack))}"
-        return command(*arguments, where=Where(folder, stack, typed), **options)
+            where = Where(folder, typed=_typed("--dir", str(folder)))
+        else:
+            where = Where(folder, stack, _typed("--stack", str(stack)) if named else "")
+        return command(*arguments, where=where, **options)
 
     return with_where
+
+
+def embedded_where(folder: Path) -> Where:
+    """Return the embedded cloud of a command that has `--dir` alone."""
+    source = click.get_current_context().get_parameter_source("folder")
+    is_typed = source is ParameterSource.COMMANDLINE
+    return Where(folder, typed=_typed("--dir", str(folder)) if is_typed else "")
+
+
+def _typed(option: str, value: str) -> str:
+    return f" {option} {shlex.quote(value)}"

@@ -1,5 +1,6 @@
 """Getting hold of a deployment for the length of a command."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -31,7 +32,7 @@ def deployment(where: Where) -> Iterator[Deployment]:
             yield cloud
         return
     try:
-        yield connect_to_stack(where.stack, boto3.Session())
+        yield connect_to_stack(where.stack, boto3.Session(region_name=_region()))
     except NoCredentialsError as error:
         reason = "no AWS credentials are found; set AWS_PROFILE, or log in"
         raise ConsoleError(reason, ExitCode.USAGE) from error
@@ -52,6 +53,11 @@ def embedded_deployment(
             raise ConsoleError(f"the embedded cloud died or was stopped; see {log}") from error
         except (BotoCoreError, ClientError) as error:
             raise ConsoleError(f"the embedded cloud: {_line(error)}") from error
+
+
+def _region() -> str | None:
+    """Return AWS_REGION, which boto3 ignores; None means what boto3 finds."""
+    return os.environ.get("AWS_REGION") or None
 
 
 def _line(error: Exception) -> str:

@@ -39,9 +39,15 @@ def follow(
 
     codes = {ExitCode.DONE}
     for run_id in run_ids:
-        if place.private or wait:
+        status = f"tilepool status {run_id}{where.typed}"
+        if not (place.private or wait):
+            say(console, f"  {'next':<11}`{status}`")
+            continue
+        try:
             codes.add(follow_to_end(place, run_id, console, where.typed))
-        else:
-            say(console, f"  {'next':<11}`tilepool status {run_id}{where.typed}`")
+        except KeyboardInterrupt:
+            again = f"tilepool reconcile{where.typed}"
+            told = f"To go on with it: {again}" if place.private else f"It goes on: {status}"
+            raise KeyboardInterrupt(told) from None
     order = (ExitCode.FAILED, ExitCode.USAGE, ExitCode.DONE_WITH_FAILURES, ExitCode.DONE)
     return min(codes, key=order.index)

@@ -1,5 +1,7 @@
 """The command line: help, versions, and mistakes that end with one line and the right code."""
 
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -7,10 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from console.__main__ import cli
+from console.commands.sections import SECTIONS
 from console.serve import make_server
 from tests.builders import task_body
 
-COMMANDS = ["cloud", "demo", "local", "serve", "verify"]
+COMMANDS = sorted(cli.commands)
 
 
 def invoke(*arguments: str) -> Result:
@@ -23,6 +26,21 @@ def test_help_names_the_commands_and_the_exit_codes(option: str) -> None:
     assert result.exit_code == 0
     assert all(f"\n  {command} " in result.output for command in COMMANDS)
     assert "3 done, but some images" in " ".join(result.output.split())
+
+
+def test_help_has_each_command_in_one_section_and_says_it_in_a_line() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == COMMANDS
+    help_lines = invoke("--help").output.splitlines()
+    assert not any(line.endswith("...") for line in help_lines[1:])
+
+
+def test_help_is_quick_for_it_loads_no_large_library() -> None:
+    code = "import sys, console.__main__; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "click" in loaded
+    assert not {"boto3", "botocore", "rich", "pandas", "pyvips", "structlog"} & set(loaded)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

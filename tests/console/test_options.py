@@ -50,3 +50,24 @@ def test_the_default_is_the_users_state_folder() -> None:
     assert default_folder({"XDG_STATE_HOME": "/state"}) == Path("/state/tilepool")
     assert default_folder({}) == default_folder({"XDG_STATE_HOME": ""}) == home
     assert default_folder({"XDG_STATE_HOME": "relative"}) == home
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed"),
+    [
+        ([], ""),
+        (["--dir", "/a b"], " --dir '/a b'"),
+        (["--stack", "s"], " --stack s"),
+    ],
+)
+def test_what_was_typed_is_kept_for_commands_that_are_shown(
+    arguments: list[str], typed: str
+) -> None:
+    result = CliRunner().invoke(show_typed, arguments, env={STACK: "", FOLDER: "/kept"})
+    assert result.output == f"{typed}\n"
+
+
+@click.command
+@deployment_options
+def show_typed(where: Where) -> None:
+    click.echo(where.typed)

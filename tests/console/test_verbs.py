@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from click.testing import CliRunner, Result
 from console.__main__ import VERBS, cli
 from console.embedded import JOB_ENVIRONMENT, EmbeddedCloud, embedded_cloud
 from console.local import LocalRun, prepare_task
-from pipeline.run import Run, RunState
-from tests.builders import ENVIRONMENT, task_body
+from pipeline.run import Run, RunState, Upload, derive_run_id
+from tests.builders import ENVIRONMENT, a_plan, task_body
 from tests.images import write_image
 
 CSV = "identifier,title\nbook,{}\nmap,Map\n"
@@ -260,3 +261,21 @@ def test_what_does_not_go_together_is_a_usage_error(words: list[str]) -> None:
     refused = CliRunner().invoke(cli, words)
     assert refused.exit_code == 2
     assert refused.output.startswith("Usage:")
+
+
+def test_a_run_that_was_cut_off_before_it_was_sealed_is_dispatched_anew(place: Place) -> None:
+    write_image(place.scan("book", 2), 302, 200)
+    body, _ = prepare_task(LocalRun(task_body(), place.source, place.dest, workers=1), 1)
+    # No event comes of a key with this suffix.
+    upload = Upload(place.cloud.bucket, "cut-off.txt", uuid.uuid4().hex, "2000-01-01T00:00:00Z")
+    place.cloud.upload_task(upload.key, body)
+    run_id = derive_run_id("job1", upload)
+    plan = a_plan(place.source, place.dest)
+    assert place.cloud.ledger.open_run(Run(run_id, upload, RunState.DISPATCHING, plan))
+    assert place.tilepool("cancel", run_id).exit_code == 0
+
+    resumed = place.tilepool("resume", run_id)
+
+    assert resumed.exit_code == 0, resumed.output
+    assert "dispatched again" in resumed.output
+    assert "4 of 4" in resumed.output

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ def test_it_survives_the_terminal_and_whoever_started_it(kept: CloudFolder) -> N
 
 def fill(cloud: EmbeddedCloud) -> str:
     """Leave a row, an object, and messages: one that waits, one in hand, one given up on."""
-    run = a_run(new_run_id(), state=RunState.DISPATCHING)
+    # Without a plan: the reconciler shall start no worker, who would take the messages.
+    run = replace(a_run(new_run_id(), state=RunState.DISPATCHING), plan=None)
     cloud.ledger.open_run(run)
     cloud.s3.put_object(Bucket=cloud.bucket, Key="notes.txt", Body=b"task")
     text: Any = {"reason": {"DataType": "String", "StringValue": "because"}}

@@ -66,7 +66,7 @@ class Pool:
     workers: int = 1_000
     processes: int = 2
     image_seconds: float = 4.0
-    shards: int = 16
+    shards: int = 64
     latency: float = 0.01
     counter_units: int = 2
     max_retries: int = 12

@@ -1,13 +1,13 @@
 """The protocol as a state machine: whoever may do something does it, dies, or is overtaken."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import event
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dispatcher.reconcile import MAX_FINAL_JOBS, MAX_RESTARTS
 from pipeline.completion import submit_again
@@ -21,15 +21,22 @@ from tests.protocol.worlds import World
 from worker.desk import RUN_SECONDS
 from worker.fate import Dropped
 
+IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 MAX_UPLOADS = 3
 MAX_RECEIVES = 10
 INTERLUDES = (
     *("serve", "serve_again", "fail_again", "replay", "redrive", "reconcile"),
     *("dispatch", "build", "cancel", "resume", "rebuild", "minute", "hour"),
 )
-fuses = st.none() | st.tuples(st.integers(0, 12), st.sampled_from(["before", "after", *INTERLUDES]))
+ends = st.sampled_from(["before", "after"]) | st.sampled_from(INTERLUDES)
+places = st.sampled_from([0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, 12, 15, 18])
+"""At which of its calls a process is met; most make few."""
+fuses = st.none() | st.tuples(places, ends) | st.tuples(places, ends)
 outcomes = st.sampled_from(["tiled", "tiled", "damaged", "throttled", "replaced"])
+tasks = st.sampled_from(["all.json", "all.json", "map.json"])
 numbers = st.integers(0, 5)
+TROUBLES = ("lapse", "lapse", "send_twice", "kill_all", "redrive", "end_jobs", "die")
+VERBS = ("replay", "replay", "replay", "cancel", "resume", "resume", "manifests", "finalize")
 Drawn = tuple[int, str] | None
 
 
@@ -66,7 +73,7 @@ class Protocol(RuleBasedStateMachine):
         try:
             yield fuse
         except Crash:
-            event("killed")
+            return
         except (TransientError, ExceptionGroup) as error:
             assert_passing(error)
 
@@ -94,6 +101,7 @@ class Protocol(RuleBasedStateMachine):
     def do_replay(self) -> None:
         for run in self.stage.runs():
             self.stage.replay(self.stage.process(), run.run_id)
+        self.do_serve_again()
 
     def do_redrive(self) -> None:
         self.stage.redrive(self.stage.process(), 100)
@@ -123,7 +131,7 @@ class Protocol(RuleBasedStateMachine):
 
     def do_rebuild(self) -> None:
         for run in self.runs:
-            self.stage.rebuild(self.stage.process(), run.run_id, with_gaps=True)
+            self.stage.finalize(self.stage.process(), run.run_id)
 
     def do_minute(self) -> None:
         self.world.pass_time(61)
@@ -137,16 +145,25 @@ class Protocol(RuleBasedStateMachine):
 
     # The dispatcher
 
+    @initialize(task=tasks, drawn=fuses)
+    def upload_first(self, task: str, drawn: Drawn) -> None:
+        self.upload(task, drawn)
+
     @precondition(lambda self: len(self.uploads) < MAX_UPLOADS)
-    @rule(task=st.sampled_from(["all.json", "all.json", "map.json"]), drawn=fuses)
+    @rule(task=tasks, drawn=fuses)
+    def upload_another(self, task: str, drawn: Drawn) -> None:
+        self.upload(task, drawn)
+
     def upload(self, task: str, drawn: Drawn) -> None:
         number = len(self.uploads)
         time = f"2026-03-01T12:00:{number:02d}.000Z"
         self.uploads.append(Upload("batch", task, f"{number:02d}", time))
         self.dispatch(number, drawn)
 
-    @precondition(lambda self: self.uploads)
     @rule(number=numbers, drawn=fuses)
+    def dispatch_again(self, number: int, drawn: Drawn) -> None:
+        self.dispatch(number, drawn)
+
     def dispatch(self, number: int, drawn: Drawn) -> None:
         with self.fused(drawn) as fuse:
             upload = self.uploads[number % len(self.uploads)]
@@ -154,7 +171,6 @@ class Protocol(RuleBasedStateMachine):
 
     # Workers
 
-    @precondition(lambda self: self.uploads)
     @rule(number=numbers, drawn=fuses)
     def receive(self, number: int, drawn: Drawn) -> None:
         delivery = self.world.receive()
@@ -188,8 +204,20 @@ class Protocol(RuleBasedStateMachine):
         with self.working(hand.worker, drawn):
             hand.worker.settle(hand, loses_delete=loses_delete)
 
-    @precondition(lambda self: self.uploads)
-    @rule(number=numbers, outcome=outcomes, count=st.integers(1, 6), drawn=fuses)
+    @rule(number=numbers, outcome=outcomes, count=st.integers(1, 8), drawn=fuses)
+    def serve_some(self, number: int, outcome: str, count: int, drawn: Drawn) -> None:
+        self.serve(number, outcome, count, drawn)
+
+    @rule(number=numbers, outcome=outcomes, count=st.integers(1, 8), drawn=fuses)
+    def serve_more(self, number: int, outcome: str, count: int, drawn: Drawn) -> None:
+        self.serve(number, outcome, count, drawn)
+
+    @rule(outcome=outcomes)
+    def serve_all_alike(self, outcome: str) -> None:
+        """Let time pass, and serve whatever there is, to one outcome."""
+        self.world.pass_time(120)
+        self.serve(0, outcome, 12, None)
+
     def serve(self, number: int, outcome: str, count: int, drawn: Drawn) -> None:
         """Serve some messages; the fuse is that of the first."""
         for _ in range(count):
@@ -211,36 +239,34 @@ class Protocol(RuleBasedStateMachine):
         if fuse.is_blown:
             self.die(self.workers.index(worker))
 
-    @rule(number=numbers)
     def die(self, number: int) -> None:
         worker = self.workers[number % len(self.workers)]
         self.workers[number % len(self.workers)] = Worker(self.stage)
         self.hands = [hand for hand in self.hands if hand.worker is not worker]
 
-    @precondition(lambda self: self.hands)
-    @rule(number=numbers)
-    def lapse(self, number: int) -> None:
-        """Let a lease run out while its holder goes on."""
-        self.world.lapse(self.hands[number % len(self.hands)].delivery)
-
-    @rule(seconds=st.sampled_from([5, 16, 40, 61, 200, 400, 1000]))
+    @rule(seconds=st.sampled_from([5, 16, 61, 200, 400, 1000]))
     def wait(self, seconds: int) -> None:
         self.world.pass_time(seconds)
 
-    # The queue
+    # The queue, and other troubles
 
-    @precondition(lambda self: self.uploads)
-    @rule()
-    def send_twice(self) -> None:
+    @rule(what=st.sampled_from(TROUBLES), number=numbers)
+    def trouble(self, what: str, number: int) -> None:
+        getattr(self, what)(number)
+
+    def lapse(self, number: int) -> None:
+        """Let a lease run out while its holder goes on."""
+        if self.hands:
+            self.world.lapse(self.hands[number % len(self.hands)].delivery)
+
+    def send_twice(self, _number: int) -> None:
         """Put a message into the queue that is there already."""
         delivery = self.world.receive()
         if delivery is not None:
             self.world.put(delivery.body, delivery.group)
             self.world.lapse(delivery)
 
-    @precondition(lambda self: self.uploads)
-    @rule()
-    def kill_all(self) -> None:
+    def kill_all(self, _number: int) -> None:
         """Deliver a message to workers that die of it, until the queue itself gives it up."""
         for _ in range(MAX_RECEIVES):
             delivery = self.world.receive()
@@ -248,10 +274,11 @@ class Protocol(RuleBasedStateMachine):
                 return
             self.world.lapse(delivery)
 
-    @precondition(lambda self: self.uploads)
-    @rule(most=st.integers(1, 5))
-    def redrive(self, most: int) -> None:
-        self.stage.redrive(self.stage.process(), most)
+    def redrive(self, number: int) -> None:
+        self.stage.redrive(self.stage.process(), number + 1)
+
+    def end_jobs(self, _number: int) -> None:
+        self.world.jobs.ended |= self.world.jobs.ids
 
     # Jobs and the reconciler
 
@@ -266,11 +293,6 @@ class Protocol(RuleBasedStateMachine):
         if ends:
             self.world.jobs.ended.add(job_id)
 
-    @rule()
-    def end_jobs(self) -> None:
-        self.world.jobs.ended |= self.world.jobs.ids
-
-    @precondition(lambda self: self.uploads)
     @rule(drawn=fuses)
     def reconcile(self, drawn: Drawn) -> None:
         with self.fused(drawn) as fuse:
@@ -278,38 +300,14 @@ class Protocol(RuleBasedStateMachine):
 
     # Operators
 
-    @precondition(lambda self: self.uploads)
-    @rule(number=numbers, drawn=fuses)
-    def replay(self, number: int, drawn: Drawn) -> None:
-        self.operate(self.stage.replay, number, drawn)
-
-    @precondition(lambda self: self.uploads)
-    @rule(number=numbers, drawn=fuses)
-    def cancel(self, number: int, drawn: Drawn) -> None:
-        # Rarely, for little happens to a run that is cancelled.
-        if number < len(self.runs):
-            self.operate(self.stage.cancel, number, drawn)
-
-    @precondition(lambda self: any(run.state is RunState.CANCELLED for run in self.runs))
-    @rule(number=numbers, drawn=fuses)
-    def resume(self, number: int, drawn: Drawn) -> None:
-        self.operate(self.stage.resume, number, drawn)
-
-    @precondition(lambda self: self.uploads)
-    @rule(number=numbers, with_gaps=st.booleans(), drawn=fuses)
-    def rebuild(self, number: int, with_gaps: bool, drawn: Drawn) -> None:
-        self.operate(
-            lambda process, run_id: self.stage.rebuild(process, run_id, with_gaps=with_gaps),
-            number,
-            drawn,
-        )
-
-    def operate(self, verb: Callable[..., None], number: int, drawn: Drawn) -> None:
+    @rule(verb=st.sampled_from(VERBS), number=numbers, drawn=fuses)
+    def operate(self, verb: str, number: int, drawn: Drawn) -> None:
         """Have an operator do something with a run."""
         runs = self.runs
         if runs:
             with self.fused(drawn) as fuse:
-                verb(self.stage.process(fuse), runs[number % len(runs)].run_id)
+                run_id = runs[number % len(runs)].run_id
+                getattr(self.stage, verb)(self.stage.process(fuse), run_id)
 
     # What holds
 
@@ -351,10 +349,8 @@ class Protocol(RuleBasedStateMachine):
         for run in self.runs:
             process = self.stage.process()
             if run.state is RunState.TILING and run.watch and run.watch.restarts >= MAX_RESTARTS:
-                event("workers given up")
                 start_workers(run, 1, process.ledger, process.jobs)
             if run.state is RunState.BUILDING and run.final_jobs >= MAX_FINAL_JOBS:
-                event("final job given up")
                 submit_again(run, run.final_job, process.ledger, process.jobs)
 
     def serve_all(self) -> None:

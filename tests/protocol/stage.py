@@ -170,8 +170,11 @@ class Stage:
     def build(self, process: Process, run_id: str) -> None:
         finish_run(run_id, process.ledger)
 
-    def rebuild(self, process: Process, run_id: str, *, with_gaps: bool) -> None:
-        rebuild(run_id, process.ledger, process.jobs, with_gaps=with_gaps)
+    def manifests(self, process: Process, run_id: str) -> None:
+        rebuild(run_id, process.ledger, process.jobs, with_gaps=False)
+
+    def finalize(self, process: Process, run_id: str) -> None:
+        rebuild(run_id, process.ledger, process.jobs, with_gaps=True)
 
     def cancel(self, process: Process, run_id: str) -> None:
         process.ledger.cancel(run_id, self.world.time)

@@ -134,7 +134,7 @@ def album(work: PageWork) -> TiledPage:
 @pytest.fixture
 def scene(cloud: EmbeddedCloud) -> Scene:
     """A run of many pages, so that none is the last of its shard."""
-    scene = Scene(cloud, 8 * SHARDS)
+    scene = Scene(cloud, 4 * SHARDS)
     scene.serve(tiled)
     return scene
 
@@ -208,7 +208,7 @@ COUNTER_UNITS = 2
 def test_a_thousand_workers_stay_below_the_limit_of_every_item(latency: float) -> None:
     load = run_pool(Pool(latency=latency, shards=SHARDS), SECONDS, SEED)
     assert load.rate > 480
-    assert load.peak_units < ITEM_WRITE_UNITS / 2
+    assert load.peak_units < ITEM_WRITE_UNITS / 4
     assert load.given_up == 0
 
 
@@ -219,10 +219,15 @@ def test_one_counter_would_not_do() -> None:
     assert load.given_up > 0
 
 
-def test_the_runs_row_bears_the_looks_of_a_thousand_workers() -> None:
-    units = read_units(item_size(rows.run_item(a_run(new_run_id()))))
+def test_the_runs_row_bears_the_looks_of_a_thousand_workers(cloud: EmbeddedCloud) -> None:
+    scene = Scene(cloud, 1)
+    for index in range(20):
+        scene.ledger.add_worker_job(scene.run_id, index, f"job-{index}")
+    run = scene.ledger.load_run(scene.run_id)
+    assert run is not None
+    units = read_units(item_size(rows.run_item(run)))
     looks_per_second = 2 * MAX_WORKERS / RUN_SECONDS
-    assert units * looks_per_second < ITEM_READ_UNITS / 2
+    assert units * looks_per_second < ITEM_READ_UNITS / 10
 
 
 def test_a_failed_row_is_larger_than_a_done_one() -> None:

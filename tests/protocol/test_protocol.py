@@ -3,41 +3,21 @@
 With HYPOTHESIS_PROFILE=thorough for hours rather than seconds.
 """
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from console.embedded import EmbeddedCloud
 from pipeline import dead_letters, dynamo_items, dynamo_pages
-from tests.protocol.machine import Protocol
-from tests.protocol.stage import lay_out
+from tests.protocol.machine import IS_THOROUGH, Protocol
 from tests.protocol.worlds import EmbeddedWorld, MemoryWorld
 
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 EXAMPLES = 5_000 if IS_THOROUGH else 100
-EMBEDDED_EXAMPLES = 200 if IS_THOROUGH else 5
+EMBEDDED_EXAMPLES = 200 if IS_THOROUGH else 3
 STEPS = 60 if IS_THOROUGH else 40
-EMBEDDED_STEPS = 30
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    lay_out(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def silence() -> Iterator[None]:
-    """Log only what is critical: a run of the model logs tens of thousands of lines."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    yield
-    structlog.configure(**before)
+EMBEDDED_STEPS = 25
 
 
 def try_out(machine: type[Protocol], examples: int, steps: int) -> None:
@@ -71,7 +51,7 @@ def test_the_promises_hold_on_the_embedded_cloud(
     monkeypatch.setattr(dynamo_items, "MAX_TRANSACTION_ENTRIES", 1)
 
     class Embedded(Protocol):
-        looks_every = 6
+        looks_every = 12
 
     Embedded.new_world, Embedded.folder = staticmethod(lambda: EmbeddedWorld(cloud)), folder
     try_out(Embedded, EMBEDDED_EXAMPLES, EMBEDDED_STEPS)

@@ -1,0 +1,25 @@
+"""What all tests of the protocol need."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from tests.protocol.stage import lay_out
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the sources of all tasks."""
+    lay_out(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """Log only what is critical: a run of the model logs tens of thousands of lines."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.configure(**before)

@@ -8,6 +8,7 @@ items another run is at stays where it is; the reconciler dispatches it again.
 """
 
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,13 +89,15 @@ class Dispatcher:
             workers=_workers(task.workers or DEFAULT_WORKERS, expansion.pages),
             defaults=task.defaults,
         )
-        opened = Run(run_id, upload, RunState.DISPATCHING, plan, opened_at=int(time.time()))
+        opening = uuid.uuid4().hex
+        now = int(time.time())
+        opened = Run(run_id, upload, RunState.DISPATCHING, plan, opened_at=now, opening=opening)
         if not self.ledger.open_run(opened):
             return True
         log.info("run_opened", pages=len(expansion.pages), other_files=expansion.other_files)
         if self._is_blocked(run_id, plan, expansion.pages):
             return False
-        self._record(run_id, expansion.pages)
+        self._record(run_id, expansion.pages, opening)
         return True
 
     def _is_blocked(self, run_id: str, plan: Plan, pages: Sequence[Page]) -> bool:
@@ -106,13 +109,16 @@ class Dispatcher:
             log.info("run_waits", for_runs=blocking)
         return bool(blocking)
 
-    def _record(self, run_id: str, pages: tuple[Page, ...]) -> None:
-        # Each step refuses once the run is sealed: the same event, delivered twice, may be served
-        # elsewhere at this moment, and then the rows written there are the ones that count.
+    def _record(self, run_id: str, pages: tuple[Page, ...], opening: str) -> None:
+        # Each step refuses once the run is sealed, or opened again: the same event, delivered
+        # twice, may be served elsewhere at this moment, where the listing may be another. The rows
+        # of whoever opened last are the ones that count.
         messages = {page.message for page in pages}
         leftover = [page for page in self.ledger.pages(run_id) if page.message not in messages]
-        if self.ledger.discard_pages(run_id, leftover) and self.ledger.record_pages(run_id, pages):
-            self.ledger.seal(run_id, pages)
+        if not self.ledger.discard_pages(run_id, leftover, opening):
+            return
+        if self.ledger.record_pages(run_id, pages, opening):
+            self.ledger.seal(run_id, pages, opening)
 
     def start(self, run_id: str) -> None:
         """Send the messages of a sealed run's queued pages, and submit its workers."""

@@ -14,6 +14,7 @@ from pipeline.dynamo_runs import UNSEALED, UNSEALED_VALUES
 from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES, DynamoTable, Entry
 from pipeline.run import SHARDS, Counts, Page, PageState
 
+UNSEALED_BY_ME = f"{UNSEALED} AND #opening = :opening"
 QUEUED_HERE = "#state = :queued AND #replays = :replays AND #parts = :parts"
 
 
@@ -23,19 +24,21 @@ class DynamoPages:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
-    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
-        return self._write_unsealed(run_id, [self._table.put(rows.page_item(p)) for p in pages])
+    def record_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
+        puts = [self._table.put(rows.page_item(page)) for page in pages]
+        return self._write_unsealed(run_id, opening, puts)
 
-    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
-        return self._write_unsealed(run_id, [self._table.delete(rows.page_key(p)) for p in pages])
+    def discard_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
+        deletes = [self._table.delete(rows.page_key(page)) for page in pages]
+        return self._write_unsealed(run_id, opening, deletes)
 
-    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
+    def seal(self, run_id: str, pages: Iterable[Page], opening: str = "") -> bool:
         totals = Counter(page.shard for page in pages)
         sealing = self._table.update(
             rows.run_key(run_id),
-            {**UNSEALED_VALUES, ":yes": True},
+            {**UNSEALED_VALUES, ":yes": True, ":opening": opening},
             UpdateExpression="SET #recorded = :yes",
-            ConditionExpression=UNSEALED,
+            ConditionExpression=UNSEALED_BY_ME,
         )
         counters = [
             self._table.put(
@@ -133,10 +136,12 @@ class DynamoPages:
             UpdateExpression=f"ADD #{name} :change",
         )
 
-    def _write_unsealed(self, run_id: str, entries: Sequence[Entry]) -> bool:
+    def _write_unsealed(self, run_id: str, opening: str, entries: Sequence[Entry]) -> bool:
         """Write entries, a transaction's worth at a time, as long as the run is not sealed."""
         unsealed = self._table.check(
-            rows.run_key(run_id), UNSEALED_VALUES, ConditionExpression=UNSEALED
+            rows.run_key(run_id),
+            UNSEALED_VALUES | {":opening": opening},
+            ConditionExpression=UNSEALED_BY_ME,
         )
         step = MAX_TRANSACTION_ENTRIES - 1
         return all(

@@ -34,13 +34,16 @@ class Ledger(Protocol):
     def note_waiting(self, run_id: str, other: str) -> bool:
         """Note which run has items of a run that is not sealed."""
 
-    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
-        """Write the queued rows of a run that is not sealed; tell whether all were written."""
+    def record_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
+        """Write the queued rows of a run that is not sealed; tell whether all were written.
 
-    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
+        This, and the next two, are refused where the run was opened again, as another `opening`.
+        """
+
+    def discard_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
         """Remove rows of a run that is not sealed; tell whether all were removed."""
 
-    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
+    def seal(self, run_id: str, pages: Iterable[Page], opening: str = "") -> bool:
         """Set the run's totals, once: from here on its rows change by outcomes alone."""
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:

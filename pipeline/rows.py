@@ -163,6 +163,7 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         claimed_at=values["claimed_at"],
         summary=values["summary"] and parse_summary(values["summary"]),
         opened_at=values["opened_at"],
+        opening=values["opening"],
         cancelled_at=values["cancelled_at"],
         waits_for=values["waits_for"],
         with_gaps=values["with_gaps"],

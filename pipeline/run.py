@@ -131,10 +131,11 @@ class Watch:
 class Run:
     """A run's row. `plan` is None only for a rejected run, which has `errors` instead.
 
-    Times are seconds since the epoch. `waits_for` is the run under way that has an item of this
-    one, `final_jobs` how many final jobs the present claim has led to, `with_gaps` whether items
-    with failed pages are published all the same. `trickles` tells that a message has reopened the
-    run, so that nobody knows how many more will come.
+    Times are seconds since the epoch. `opening` tells one dispatch of the run from another, of
+    which the last alone may record its pages. `waits_for` is the run under way that has an item
+    of this one, `final_jobs` how many final jobs the present claim has led to, `with_gaps`
+    whether items with failed pages are published all the same. `trickles` tells that a message
+    has reopened the run, so that nobody knows how many more will come.
     """
 
     run_id: str
@@ -148,6 +149,7 @@ class Run:
     claimed_at: int | None = None
     summary: Summary | None = None
     opened_at: int = 0
+    opening: str = ""
     cancelled_at: int | None = None
     waits_for: str | None = None
     with_gaps: bool = False

@@ -1,6 +1,6 @@
 """From an upload to a run under way, cut off anywhere, invoked twice, and with bad tasks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from dispatcher.dispatch import Dispatcher
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
-from pipeline.run import Counts, PageState, Run, RunState, Upload
+from pipeline.run import Counts, Page, PageState, Run, RunState, Upload
 from tests.builders import ENVIRONMENT, an_upload, done, new_run_id, task_body
 from tests.fakes import MemoryJobs, MemoryLedger, MemoryQueue, MemoryTaskFiles
 
@@ -187,6 +187,24 @@ def test_cut_off_at_any_step_and_invoked_again_the_run_is_whole(
     assert {message.page for message in scene.sent} == {1, 2, 3, 4, 5}
     assert len(ledger.worker_jobs(run.run_id)) == 4
     assert len(scene.jobs.workers) == 4
+
+
+def test_a_dispatch_that_another_has_overtaken_leaves_its_rows_alone(
+    source: Path, dest: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(source, dest, ledger)
+    discard = ledger.discard_pages
+
+    def overtaken(run_id: str, pages: Sequence[Page], opening: str) -> bool:
+        monkeypatch.setattr(ledger, "discard_pages", discard)
+        scene.add("book/Access/p6.tif")
+        scene.dispatch()
+        return discard(run_id, pages, opening)
+
+    monkeypatch.setattr(ledger, "discard_pages", overtaken)
+    run = scene.dispatch()
+    assert ledger.counts(run.run_id) == Counts(PAGES + 1, 0, 0)
+    assert len(list(ledger.pages(run.run_id))) == PAGES + 1
 
 
 def test_cut_off_while_sending_it_sends_again_and_the_ledger_absorbs_it(scene: Scene) -> None:

@@ -59,21 +59,21 @@ class MemoryLedger:
     def note_waiting(self, run_id: str, other: str) -> bool:
         return self._change(run_id, is_so=self._unsealed(run_id), waits_for=other)
 
-    def record_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
-        if pages and not self._unsealed(run_id):
+    def record_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
+        if pages and not self._unsealed(run_id, opening):
             return False
         self._pages[run_id] |= {_key(page): page for page in pages}
         return True
 
-    def discard_pages(self, run_id: str, pages: Sequence[Page]) -> bool:
-        if pages and not self._unsealed(run_id):
+    def discard_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
+        if pages and not self._unsealed(run_id, opening):
             return False
         for page in pages:
             self._pages[run_id].pop(_key(page), None)
         return True
 
-    def seal(self, run_id: str, pages: Iterable[Page]) -> bool:
-        if not self._unsealed(run_id):
+    def seal(self, run_id: str, pages: Iterable[Page], opening: str = "") -> bool:
+        if not self._unsealed(run_id, opening):
             return False
         shards = [page.shard for page in pages]
         for shard in range(SHARDS):
@@ -225,9 +225,11 @@ class MemoryLedger:
         run = self._runs.get(run_id)
         return run is not None and run.holds_items(time.time())
 
-    def _unsealed(self, run_id: str) -> bool:
+    def _unsealed(self, run_id: str, opening: str | None = None) -> bool:
         run = self._runs.get(run_id)
-        return run is not None and run.state is RunState.DISPATCHING and not run.recorded
+        if run is None or run.state is not RunState.DISPATCHING or run.recorded:
+            return False
+        return opening is None or run.opening == opening
 
     def _queued_here(self, page: Page) -> Page | None:
         row = self._pages[page.message.run_id].get(_key(page))

@@ -127,6 +127,22 @@ def test_leftover_rows_can_be_discarded_until_the_seal(ledger: Ledger) -> None:
     assert not ledger.discard_pages(run_id, [first])
 
 
+def test_of_two_dispatches_of_a_run_the_last_alone_records_its_pages(ledger: Ledger) -> None:
+    run_id = new_run_id()
+    first, second = (Page(message) for message in messages(run_id, 2))
+    ledger.open_run(a_run(run_id, opening="slow"))
+    assert ledger.record_pages(run_id, [first, second], "slow")
+    ledger.open_run(a_run(run_id, opening="quick"))
+    assert not ledger.record_pages(run_id, [first], "slow")
+    assert not ledger.discard_pages(run_id, [first], "slow")
+    assert not ledger.seal(run_id, [first, second], "slow")
+    assert ledger.discard_pages(run_id, [second], "quick")
+    assert ledger.record_pages(run_id, [first], "quick")
+    assert ledger.seal(run_id, [first], "quick")
+    assert list(ledger.pages(run_id)) == [first]
+    assert ledger.counts(run_id) == Counts(1, 0, 0)
+
+
 def test_rows_of_a_sealed_run_are_not_written_over(ledger: Ledger) -> None:
     (message,) = sealed_run(ledger, 1)
     assert ledger.settle(done(message))

@@ -1,5 +1,6 @@
 """Setting a run that has ended to tiling again: its items, its messages, its workers."""
 
+import time
 from collections import Counter
 
 from console.errors import ConsoleError
@@ -25,6 +26,12 @@ def reopen(run: Run, parts: Parts) -> int:
         raise ConsoleError(f"run {run.run_id} has changed meanwhile; look at it, and try again")
     if not is_cancelled:
         return 0
+    try:
+        # Until it was reopened, a run that waits for its items could have them.
+        take_items_again(run, parts.ledger)
+    except ConsoleError:
+        parts.ledger.cancel(run.run_id, time.time())
+        raise
     queued = parts.ledger.pages(run.run_id, PageState.QUEUED)
     return parts.outbox.send(page.message for page in queued)
 

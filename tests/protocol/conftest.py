@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from console import replay
 from tests.protocol.stage import lay_out
 
 
@@ -23,3 +24,9 @@ def silence() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the calls of a replay come in one order, so that an example can be repeated."""
+    monkeypatch.setattr(replay, "MAX_THREADS", 1)

@@ -44,13 +44,14 @@ class Promises:
         """Check that each shard's counts are those of its rows, each image counted once."""
         shards = self.stage.world.ledger.shard_counts(run.run_id)
         assert len(shards) == SHARDS
-        for shard, counts in enumerate(shards):
-            here = [page for page in rows if page.shard == shard]
-            states = Counter(page.state for page in here)
+        found = [Counts()] * SHARDS
+        for page in rows:
             # The further images of a source are counted before their rows are written.
-            total = sum(page.parts for page in here if page.message.part == 1)
-            assert len(here) <= total
-            assert counts == Counts(total, states[PageState.DONE], states[PageState.FAILED])
+            total = page.parts if page.message.part == 1 else 0
+            done, failed = page.state is PageState.DONE, page.state is PageState.FAILED
+            found[page.shard] += Counts(total, done, failed)
+        assert shards == tuple(found)
+        assert len(rows) <= sum(counts.total for counts in shards)
 
     def _check_state(self, run: Run, rows: list[Page]) -> None:
         states = Counter(page.state for page in rows)

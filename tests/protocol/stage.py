@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from console.cancel import cancel
+from console.rebuild import rebuild
+from console.replay import Choice, Chosen, remove_letters, replay
+from console.resume import resume
 from dispatcher.dispatch import Dispatcher
 from dispatcher.reconcile import Reconciler
 from manifest_builder.build import finish_run
-from pipeline.completion import rebuild
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadImage, TransientError
 from pipeline.message import Message
-from pipeline.pool import start_workers
-from pipeline.run import PageState, Run, RunState, TiledPage, Upload
+from pipeline.run import Run, TiledPage, Upload
 from tests.builders import ENVIRONMENT, task_body
 from tests.fakes import SMALL, MemoryTaskFiles, ScriptedTiler
 from tests.protocol.fuse import Fuse, Process
@@ -171,50 +173,26 @@ class Stage:
         finish_run(run_id, process.ledger)
 
     def manifests(self, process: Process, run_id: str) -> None:
-        rebuild(run_id, process.ledger, process.jobs, with_gaps=False)
+        rebuild(self.run(process, run_id), process, with_gaps=False)
 
     def finalize(self, process: Process, run_id: str) -> None:
-        rebuild(run_id, process.ledger, process.jobs, with_gaps=True)
+        rebuild(self.run(process, run_id), process, with_gaps=True)
 
     def cancel(self, process: Process, run_id: str) -> None:
-        process.ledger.cancel(run_id, self.world.time)
-        run = process.ledger.load_run(run_id)
-        assert run is not None
-        workers = process.ledger.worker_jobs(run_id)
-        process.jobs.terminate([*workers, *filter(None, [run.final_job])], "cancelled")
+        cancel(self.run(process, run_id), process)
 
     def resume(self, process: Process, run_id: str) -> None:
-        """Take up a cancelled run."""
-        ledger = process.ledger
-        run = ledger.load_run(run_id)
-        if run is None or run.plan is None or run.state is not RunState.CANCELLED:
-            return
-        if not run.recorded:
-            ledger.restart(run_id)
-            self.dispatch(process, run.upload)
-            return
-        pages = list(ledger.pages(run_id, PageState.QUEUED))
-        items = sorted({page.message.item for page in pages})
-        if ledger.take_items(run_id, run.plan.export, items):
-            return
-        if ledger.reopen(run_id, [RunState.CANCELLED], trickles=False):
-            if ledger.owners(run.plan.export, items) != dict.fromkeys(items, run_id):
-                self.cancel(process, run_id)
-                return
-            process.outbox.send(page.message for page in pages)
-            start_workers(run, 1, ledger, process.jobs)
+        resume(self.run(process, run_id), process)
 
     def replay(self, process: Process, run_id: str) -> None:
-        """Send a run's dead letters to the work queue, and start a worker."""
+        chosen = Chosen(self.run(process, run_id), Choice(), process.ledger)
+        _, places = replay(chosen, process)
+        remove_letters(places, process)
+
+    def run(self, process: Process, run_id: str) -> Run:
         run = process.ledger.load_run(run_id)
         assert run is not None
-        with process.dead_letters.take(ALL_LETTERS) as hand:
-            for letter in hand.letters():
-                if letter.message is not None and letter.message.run_id == run_id:
-                    process.outbox.send([letter.message])
-                    hand.remove(letter)
-        if run.plan is not None:
-            start_workers(run, 1, process.ledger, process.jobs)
+        return run
 
     def redrive(self, process: Process, most: int) -> None:
         """Move some letters back as they are: the button of the AWS console."""

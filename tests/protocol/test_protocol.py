@@ -14,8 +14,8 @@ from pipeline import dead_letters, dynamo_items, dynamo_pages
 from tests.protocol.machine import IS_THOROUGH, Protocol
 from tests.protocol.worlds import EmbeddedWorld, MemoryWorld
 
-EXAMPLES = 5_000 if IS_THOROUGH else 100
-EMBEDDED_EXAMPLES = 200 if IS_THOROUGH else 3
+EXAMPLES = 5_000 if IS_THOROUGH else 80
+EMBEDDED_EXAMPLES = 200 if IS_THOROUGH else 2
 STEPS = 60 if IS_THOROUGH else 40
 EMBEDDED_STEPS = 25
 

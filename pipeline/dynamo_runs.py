@@ -156,8 +156,11 @@ class DynamoRuns:
         claim_is_stale = "#state = :building AND #final_job = :dead AND #claimed_at < :stale"
         return self._change(
             run_id,
-            _claim(now) | {":dead": dead, ":stale": int(stale_before), ":one": 1},
-            UpdateExpression=f"{CLAIM}, #final_jobs = #final_jobs + :one",
+            _claim(now)
+            | {":dead": dead, ":stale": int(stale_before)}
+            # A claim whose maker died before it submitted a job has led to none.
+            | {":more": 0 if dead is None else 1},
+            UpdateExpression=f"{CLAIM}, #final_jobs = #final_jobs + :more",
             ConditionExpression=claim_is_stale,
         )
 

@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,10 +22,11 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from console.cloud.child_environment import child_environment
+from console.cloud.folder import Contact, open_folder
 from console.embedded import EmbeddedCloud, embedded_cloud
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE
 from pipeline.layout import Layout
-from pipeline.run import Run, Upload, derive_run_id
+from pipeline.run import PageState, Run, RunState, Upload, derive_run_id
 from pipeline.task import Options
 from tests.builders import ENVIRONMENT, task_body
 from tests.chaos.archive import CSV_KEY, Archive
@@ -54,6 +56,9 @@ QUICK = {
     "TILEPOOL_DISPATCH_SECONDS": "30",
 }
 RECONCILE = {"tilepool": "reconcile"}
+HOPELESS_SECONDS = 900
+"""Nothing takes so long; it only ends a suite that would never end."""
+LOOK_SECONDS = 0.2
 PULSE_SECONDS = 4
 MAX_INVOCATIONS = 60
 
@@ -63,6 +68,8 @@ class Arena:
     """A cloud, the proxy before it, and a run."""
 
     cloud: EmbeddedCloud
+    operator: Path
+    """A folder in which commands find the cloud, but by way of the proxy."""
     proxy: Proxy
     chaos: Chaos
     archive: Archive
@@ -70,7 +77,6 @@ class Arena:
     environment: dict[str, str]
     random: Random
     disturbed: bool
-    invocations: dict[Role, int] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -113,6 +119,15 @@ class Arena:
                 return
         raise AssertionError("the event was never served")
 
+    def replay(self) -> None:
+        """Have an operator replay the run's failed pages, again until the command succeeds."""
+        command = ["replay", self.run_id, "--dir", str(self.operator)]
+        for _ in range(MAX_INVOCATIONS):
+            self.await_so(lambda: self.run is not None and self.run.state is not RunState.BUILDING)
+            if self._run(["console", *command], Role.OPERATOR):
+                return
+        raise AssertionError("the command never succeeded")
+
     def _invoke_some(self, event: dict[str, Any], role: Role) -> bool:
         """Invoke once, or twice at once; tell whether any ended well."""
         times = self.random.randint(1, 2) if self.disturbed else 1
@@ -121,12 +136,14 @@ class Arena:
 
     def invoke(self, event: dict[str, Any], role: Role = Role.DISPATCHER) -> bool:
         """Invoke the dispatcher's handler in a process; tell whether it ended well."""
-        self.invocations[role] = self.invocations.get(role, 0) + 1
-        with (self.cloud.logs / f"{role}.log").open("ab") as log:
+        return self._run(["console.cloud.function"], role, json.dumps(event).encode())
+
+    def _run(self, command: list[str], role: Role, given: bytes = b"") -> bool:
+        with (self.cloud.logs / f"{role.name.lower()}.log").open("ab") as log:
             done = subprocess.run(
-                [sys.executable, "-m", "console.cloud.function"],
+                [sys.executable, "-m", *command],
                 env=self._environment | {ROLE: role},
-                input=json.dumps(event).encode(),
+                input=given,
                 stdout=log,
                 stderr=log,
                 check=False,
@@ -160,6 +177,24 @@ class Arena:
                     VisibilityTimeout=0,
                 )
 
+    def await_so(self, is_so: Callable[[], bool]) -> None:
+        """Look until something is so."""
+        pause, started = threading.Event(), time.monotonic()
+        while not is_so():
+            assert time.monotonic() - started < HOPELESS_SECONDS, self.describe()
+            assert Path(f"/proc/{self.cloud.process}").exists(), "the embedded cloud has died"
+            pause.wait(LOOK_SECONDS)
+
+    def describe(self) -> str:
+        """Return where everything stands, for people who look why it does not move."""
+        ledger = self.cloud.ledger
+        queued = [row.message.place for row in ledger.pages(self.run_id, PageState.QUEUED)]
+        return (
+            f"{self.run}\n{ledger.counts(self.run_id)}\nqueued: {queued[:10]}\n"
+            f"messages: {self.cloud.outbox.depth()}, dead: {self.cloud.dead_letters.depth()}\n"
+            f"jobs: {self.living_jobs()}\nleft: {self.chaos.left}\nlogs: {self.cloud.logs}"
+        )
+
     def living_jobs(self) -> list[str]:
         """Return the names of the jobs that have not ended."""
         alive = []
@@ -192,6 +227,17 @@ def _record(upload: Upload) -> dict[str, Any]:
 
 
 @contextmanager
+def _seen_through(proxy: Proxy, cloud: EmbeddedCloud, path: Path) -> Iterator[Path]:
+    """Make a folder that says of the cloud that it is where the proxy is."""
+    folder = open_folder(path)
+    lock = folder.lock()
+    assert lock is not None
+    folder.tell_contact(Contact(proxy.url, cloud.access_key, cloud.process, kept=True, logs="none"))
+    yield path
+    os.close(lock)
+
+
+@contextmanager
 def open_arena(archive: Archive, folder: Path, scale: Scale, seed: int | None) -> Iterator[Arena]:
     """Start proxy and cloud, the one knowing the other; put everything in its place."""
     chaos = Chaos(
@@ -203,13 +249,17 @@ def open_arena(archive: Archive, folder: Path, scale: Scale, seed: int | None) -
             "AWS_ENDPOINT_URL": proxy.url,
             "TILEPOOL_BACKOFF_SECONDS": str(scale.backoff_seconds),
         }
-        with embedded_cloud(folder, environment) as cloud:
+        with (
+            embedded_cloud(folder, environment) as cloud,
+            _seen_through(proxy, cloud, folder / "operator") as operator,
+        ):
             address = urlsplit(cloud.url)
             assert address.hostname is not None
             assert address.port is not None
             proxy.upstream = address.hostname, address.port
             arena = Arena(
                 cloud,
+                operator,
                 proxy,
                 chaos,
                 archive,

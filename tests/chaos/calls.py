@@ -51,10 +51,15 @@ class Point(StrEnum):
     ADVANCE = "run under way"
     DISPATCH = "any step of the dispatcher"
     RECONCILE = "any step of the reconciler"
+    REPLAY = "any step of tilepool replay"
     ANY = "any time"
 
 
-STEPS = {Role.DISPATCHER: Point.DISPATCH, Role.RECONCILER: Point.RECONCILE}
+STEPS = {
+    Role.DISPATCHER: Point.DISPATCH,
+    Role.RECONCILER: Point.RECONCILE,
+    Role.OPERATOR: Point.REPLAY,
+}
 Key = tuple[str, str]
 
 
@@ -163,6 +168,8 @@ class Call:
             yield Point.EXPAND
         elif any(page.is_put for page in pages):
             yield Point.PARTS if self.role is Role.WORKER else Point.RECORD
+        if any(write.is_put and write.sort.startswith(rows.JOB) for write in writes):
+            yield Point.NOTE_WORKER
         for run in runs:
             yield from self._points_of_run(run)
 
@@ -179,8 +186,6 @@ class Call:
             yield Point.ADVANCE if self.role is Role.DISPATCHER else Point.REOPEN
         if run.sets("state", RunState.DONE.value, RunState.DONE_WITH_FAILURES.value):
             yield Point.FINISH
-        if "worker_jobs" in run.changed and not run.is_put:
-            yield Point.NOTE_WORKER
 
     @cached_property
     def writes(self) -> "list[Write]":
@@ -194,13 +199,12 @@ ENDED_PAGES = (PageState.DONE.value, PageState.FAILED.value)
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A row that a transaction writes: the attributes it sets, and all that it changes."""
+    """A row that a transaction writes, and the attributes it sets."""
 
     partition: str
     sort: str
     is_put: bool
     values: Mapping[str, Any]
-    changed: frozenset[str]
 
     @property
     def is_page(self) -> bool:
@@ -218,11 +222,10 @@ class Write:
 def _write(kind: str, write: Mapping[str, Any]) -> Write:
     if kind == "Put":
         item = rows.decode(write["Item"])
-        return Write(item["pk"], item["sk"], True, item, frozenset(item))
+        return Write(item["pk"], item["sk"], is_put=True, values=item)
     key = rows.decode(write["Key"])
     update = write["UpdateExpression"]
     given = rows.decode(write.get("ExpressionAttributeValues", {}))
     set_part = update.partition(" REMOVE ")[0]
     values = {name: given[value] for name, value in ASSIGNMENT.findall(set_part)}
-    changed = frozenset(re.findall(r"#(\w+)", update))
-    return Write(key["pk"], key["sk"], False, values, changed)
+    return Write(key["pk"], key["sk"], is_put=False, values=values)

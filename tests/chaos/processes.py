@@ -32,6 +32,11 @@ class Role(StrEnum):
     WORKER = "worker"
     TILER = "tiling process"
     BUILDER = "manifest builder"
+    OPERATOR = "operator's command"
+
+
+JOBS = {Role.WORKER, Role.TILER, Role.BUILDER}
+"""Roles that run in a job of Batch, a session of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,8 @@ class Child:
 
     def signal_job(self, signum: signal.Signals) -> bool:
         """Signal the whole job of a process, as the end of its machine does."""
-        if self.role in {Role.DISPATCHER, Role.RECONCILER}:
-            # It has no children, and its session is the embedded cloud's.
+        if self.role not in JOBS:
+            # It has no children, and its session is the suite's.
             return _signal(self.pid, signum)
         try:
             os.killpg(self.session, signum)

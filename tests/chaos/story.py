@@ -1,14 +1,10 @@
 """A run from dispatch to its last replay, with chaos let loose on it, checked at every end."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
-from pipeline.outbox import SqsOutbox
-from pipeline.run import Page, RunState
 from tests.chaos.arena import RECONCILE, Arena
 from tests.chaos.calls import Point
 from tests.chaos.checks import (
@@ -29,10 +25,6 @@ from tests.chaos.strikes import (
     redrive_strikes,
     replay_strikes,
 )
-
-HOPELESS_SECONDS = 900
-"""Nothing takes so long; it only ends a suite that would never end."""
-LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +66,8 @@ def _act(arena: Arena, strikes: list[Strike], begin: Callable[[], None]) -> list
         begin()
         while any(strike.point is Point.DISPATCH for strike in chaos.left):
             arena.dispatch()
-        _await(arena, lambda: all(strike.point is not Point.RECONCILE for strike in chaos.left))
-        _await(arena, lambda: _is_over(arena))
+        arena.await_so(lambda: all(strike.point is not Point.RECONCILE for strike in chaos.left))
+        arena.await_so(lambda: _is_over(arena))
         unspent = list(chaos.left)
         chaos.begin([])
     arena.release_letters()
@@ -120,33 +112,7 @@ def _redrive(arena: Arena, letters: list[Letter]) -> None:
 
 
 def _replay(arena: Arena, letters: list[Letter]) -> None:
-    """Take all failures back at once, then send their messages."""
+    """Have all that is left replayed at once."""
     _repair(arena, letters)
-    ledger = arena.cloud.ledger
-    assert ledger.reopen(arena.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
-    for letter in letters:
-        assert ledger.requeue(Page(letter.message))
-    SqsOutbox(arena.cloud.sqs, arena.cloud.queue_url).send(letter.message for letter in letters)
-    for letter in letters:
-        arena.cloud.sqs.delete_message(
-            QueueUrl=arena.cloud.dead_letter_queue_url, ReceiptHandle=letter.handle
-        )
-
-
-def _await(arena: Arena, is_so: Callable[[], bool]) -> None:
-    pause, started = threading.Event(), time.monotonic()
-    while not is_so():
-        assert time.monotonic() - started < HOPELESS_SECONDS, _where_it_stands(arena)
-        assert Path(f"/proc/{arena.cloud.process}").exists(), "the embedded cloud has died"
-        pause.wait(LOOK_SECONDS)
-
-
-def _where_it_stands(arena: Arena) -> str:
-    ledger = arena.cloud.ledger
-    queued = [row.message.place for row in ledger.pages(arena.run_id) if not row.ended_at]
-    return (
-        f"{arena.run}\n{ledger.counts(arena.run_id)}\nqueued: {queued[:10]}\n"
-        f"messages: {depth(arena, arena.cloud.queue_url)},"
-        f" dead: {depth(arena, arena.cloud.dead_letter_queue_url)}\n"
-        f"jobs: {arena.living_jobs()}\nleft: {arena.chaos.left}\nlogs: {arena.cloud.logs}"
-    )
+    put_back(arena, letters)
+    arena.replay()

@@ -114,9 +114,10 @@ FAULTY = (
     Point.SUBMIT_WORKER,
 )
 STEPS = 50
-"""Dispatcher and reconciler make more requests than these in all their invocations together."""
+"""Dispatcher, reconciler and replay make more requests than these in all their invocations."""
 DISPATCHER_KILLS = 4
 RECONCILER_KILLS = 4
+REPLAY_KILLS = 3
 RANDOM_KILLS = 6
 RANDOM_STOPS = 3
 LOST_DELETES = 8
@@ -165,6 +166,7 @@ def replay_strikes(random: Random, scale: Scale) -> list[Strike]:
         Strike(Point.NOTE, 1, Moment.BEFORE, Weapon.KILL),
         *_in_turn(Point.INFO),
         *_in_turn(Point.DOCUMENT),
+        *_any_time(random, Point.REPLAY, REPLAY_KILLS, STEPS),
     ]
     return _some(random, kills, scale.replay_kills)
 

@@ -169,6 +169,17 @@ def test_a_final_job_that_died_is_submitted_again_a_few_times(scene: Scene) -> N
     assert len(scene.jobs.finals) == MAX_FINAL_JOBS
 
 
+def test_claims_without_a_job_do_not_use_up_the_final_jobs(scene: Scene) -> None:
+    run = scene.building()
+    for _ in range(MAX_FINAL_JOBS):
+        scene.time += CLAIM_SECONDS + 1
+        assert scene.ledger.reclaim_final_job(run.run_id, None, scene.time, scene.time)
+    scene.ledger.note_final_job(run.run_id, scene.jobs.submit_final(scene.run(run.run_id)))
+    scene.jobs.terminate([scene.run(run.run_id).final_job or ""], "killed")
+    scene.time += CLAIM_SECONDS + 1
+    assert scene.reconcile() == ["final_job_submitted", "final_job_again"]
+
+
 def test_messages_that_wait_while_no_worker_lives_get_workers(scene: Scene) -> None:
     messages = scene.tiling(5)
     scene.queue.send(messages)

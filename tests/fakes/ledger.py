@@ -195,7 +195,7 @@ class MemoryLedger:
                 return False
             if run.claimed_at is None or run.claimed_at >= int(stale_before):
                 return False
-            return self._claim(run_id, now, final_jobs=run.final_jobs + 1)
+            return self._claim(run_id, now, final_jobs=run.final_jobs + (dead is not None))
 
     def claim_rebuild(self, run_id: str, now: float, *, with_gaps: bool) -> bool:
         with self._lock:

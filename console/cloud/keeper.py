@@ -24,6 +24,7 @@ from console.cloud.state import (
     SavedObject,
     State,
     forget_old_runs,
+    free_items,
     read_state,
     write_state,
 )
@@ -54,7 +55,7 @@ class Keeper:
         """Return what was saved last; raises ConsoleError for what cannot be read."""
         file = self._folder.state
         try:
-            return forget_old_runs(read_state(file.read_bytes()))
+            return free_items(forget_old_runs(read_state(file.read_bytes())))
         except FileNotFoundError:
             return State()
         except OSError as error:

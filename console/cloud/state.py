@@ -8,11 +8,11 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pipeline import rows
-from pipeline.run import Run
+from pipeline.run import Run, RunState
 
 FORMAT = 1
 MAX_ENDED_RUNS = 100
@@ -122,6 +122,17 @@ def forget_old_runs(state: State, most: int = MAX_ENDED_RUNS) -> State:
         state.queues,
         tuple(entry for entry in state.objects if (entry.key, entry.version) not in uploads),
     )
+
+
+def free_items(state: State) -> State:
+    """Return the state with every cancelled run's items free: no worker of before lives."""
+    changed = {partition: dict(texts) for partition, texts in state.rows.items()}
+    for run in _runs(state.rows):
+        if run.state is RunState.CANCELLED:
+            changed[f"RUN#{run.run_id}"][rows.RUN] = json.dumps(
+                rows.run_item(replace(run, cancelled_at=0))
+            )
+    return replace(state, rows=changed)
 
 
 def _runs(texts: Texts) -> Iterator[Run]:

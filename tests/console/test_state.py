@@ -1,6 +1,7 @@
 """The saved state: what is written is read, what is not ours is told, old runs are forgotten."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from console.cloud.state import (
     SavedObject,
     State,
     forget_old_runs,
+    free_items,
     read_state,
     write_state,
 )
@@ -110,3 +112,18 @@ def test_a_run_that_has_not_ended_is_never_forgotten(state: RunState) -> None:
 def test_few_runs_are_all_kept() -> None:
     before = a_state(3, RunState.DONE_WITH_FAILURES)
     assert forget_old_runs(before, most=3) == before
+
+
+def test_a_cancelled_run_holds_no_items_when_none_of_its_workers_can_live() -> None:
+    before = a_state(2, RunState.CANCELLED)
+    runs = [rows.parse_run(json.loads(texts[rows.RUN])) for texts in run_rows(before)]
+    assert all(replace(run, cancelled_at=1000).holds_items(1001) for run in runs)
+    after = free_items(before)
+    for run, texts in zip(runs, run_rows(after), strict=True):
+        freed = rows.parse_run(json.loads(texts[rows.RUN]))
+        assert freed == replace(run, cancelled_at=0)
+    assert free_items(a_state(2, RunState.TILING)) == a_state(2, RunState.TILING)
+
+
+def run_rows(state: State) -> list[dict[str, str]]:
+    return [texts for texts in state.rows.values() if rows.RUN in texts]

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from console.errors import ConsoleError
 from console.parts import Parts
@@ -20,15 +21,15 @@ def reopen(run: Run, parts: Parts) -> int:
     some may have been dropped. Raises ConsoleError where the run is not to be had.
     """
     is_cancelled = run.state is RunState.CANCELLED
-    if is_cancelled:
-        take_items_again(run, parts.ledger)
+    items = _items(run, parts.ledger) if is_cancelled else []
+    _take_items(run, items, parts.ledger)
     if not parts.ledger.reopen(run.run_id, [run.state], trickles=False):
         raise ConsoleError(f"run {run.run_id} has changed meanwhile; look at it, and try again")
     if not is_cancelled:
         return 0
     try:
-        # Until it was reopened, a run that waits for its items could have them.
-        take_items_again(run, parts.ledger)
+        # Until it was reopened, another run could take them.
+        _take_items(run, items, parts.ledger)
     except ConsoleError:
         parts.ledger.cancel(run.run_id, time.time())
         raise
@@ -36,14 +37,17 @@ def reopen(run: Run, parts: Parts) -> int:
     return parts.outbox.send(page.message for page in queued)
 
 
-def take_items_again(run: Run, ledger: Ledger) -> None:
+def _items(run: Run, ledger: Ledger) -> list[str]:
+    return sorted({page.message.item for page in ledger.pages(run.run_id)})
+
+
+def _take_items(run: Run, items: Sequence[str], ledger: Ledger) -> None:
     """Make a cancelled run the one that writes its items.
 
     Raises ConsoleError where a later run has some of them: what that one has made must not be
     mixed with what this one would make.
     """
     export = plan_of(run).export
-    items = sorted({page.message.item for page in ledger.pages(run.run_id)})
     others = Counter(ledger.owners(export, items).values())
     del others[run.run_id]
     if not others:

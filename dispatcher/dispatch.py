@@ -121,13 +121,20 @@ class Dispatcher:
             self.ledger.seal(run_id, pages, opening)
 
     def start(self, run_id: str) -> None:
-        """Send the messages of a sealed run's queued pages, and submit its workers."""
-        sent = self.outbox.send(
-            page.message for page in self.ledger.pages(run_id, PageState.QUEUED)
-        )
+        """Send the messages of a sealed run's queued pages, and submit its workers.
+
+        One that is not sealed, or not dispatched any more, is left alone: it was cancelled, or is
+        served elsewhere at this moment.
+        """
         run = self.ledger.load_run(run_id)
         if run is None or run.plan is None:
             raise TransientError(f"{run_id}: its row is gone")
+        if run.state is not RunState.DISPATCHING or not run.recorded:
+            log.info("run_not_started", state=run.state)
+            return
+        sent = self.outbox.send(
+            page.message for page in self.ledger.pages(run_id, PageState.QUEUED)
+        )
         missing = run.plan.workers - len(self.ledger.worker_jobs(run_id))
         start_workers(run, missing, self.ledger, self.jobs)
         self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)

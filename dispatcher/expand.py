@@ -8,7 +8,7 @@ from natsort import natsorted, ns
 
 from pipeline.checks import printable
 from pipeline.layout import COLLECTION_FILE, Listed, nfc
-from pipeline.message import Message
+from pipeline.message import MAX_ITEM_BYTES, Message
 from pipeline.run import Page
 
 IMAGE_SUFFIXES = frozenset(
@@ -24,8 +24,6 @@ IMAGE_SUFFIXES = frozenset(
 """Taken for pages. What the worker cannot read of these ends as failed, not as overlooked."""
 
 ACCESS_FOLDER = "access"
-MAX_ITEM_BYTES = 900
-"""A row's key in the ledger and the keys of tiles hold 1,024, and more than the name."""
 NATURAL = ns.PATH | ns.IGNORECASE
 
 

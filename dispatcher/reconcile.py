@@ -6,7 +6,7 @@ May run at any time, several times at once, and be cut off anywhere. Each action
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -27,6 +27,8 @@ CONFIRM_SECONDS = 300
 PASS_SECONDS = 240
 MAX_RESTARTS = 3
 """Workers that are started so often without any progress would not help the next time either."""
+MAX_RESENDS = 3
+"""Without any progress; each may be followed by as many restarts."""
 MAX_FINAL_JOBS = 3
 MAX_SENT_AGAIN = 1_000
 MAX_LOOKED_AT = 50
@@ -128,9 +130,15 @@ class Reconciler:
             log.warning("run_completed")
 
     def _dispatch(self, run: Run) -> None:
+        if run.waits_for is not None and self._is_at_work(run.waits_for):
+            return  # Looking at the whole source again would only tell the same.
         if run.waits_for or run.opened_at < self.now() - self.limits.dispatch_seconds:
             log.warning("run_dispatched_again", waited_for=run.waits_for)
             self.dispatcher.dispatch(run.upload)
+
+    def _is_at_work(self, run_id: str) -> bool:
+        other = self.ledger.load_run(run_id)
+        return other is not None and other.state in {RunState.TILING, RunState.BUILDING}
 
     def _build(self, run: Run) -> None:
         if run.final_job is not None and self.jobs.living([run.final_job]):
@@ -156,27 +164,33 @@ class Reconciler:
 
     def _tile(self, run: Run, plan: Plan, watch: Watch, scene: "Scene") -> None:
         if sum(scene.depth) > 0 and not self._has_workers(run.run_id):
-            self._restart(run, min(plan.workers, watch.counts.pending), watch)
+            watch = self._restart(run, min(plan.workers, watch.counts.pending), watch)
         if self._is_still(watch) and sum(scene.depth) < scene.pending:
             self._send_again(run, watch)
 
     def _has_workers(self, run_id: str) -> bool:
         return bool(self.jobs.living(self.ledger.worker_jobs(run_id)))
 
-    def _restart(self, run: Run, count: int, watch: Watch) -> None:
+    def _restart(self, run: Run, count: int, watch: Watch) -> Watch:
         if watch.restarts >= MAX_RESTARTS:
             log.error("workers_given_up", restarts=watch.restarts)
-            return
+            return watch
         # Noted first: a pass that is cut off must not start workers for ever.
-        again = Watch(watch.since, watch.counts, watch.restarts + 1)
+        again = replace(watch, restarts=watch.restarts + 1)
         self.ledger.note_watch(run.run_id, again)
         start_workers(run, count, self.ledger, self.jobs)
+        return again
 
     def _send_again(self, run: Run, watch: Watch) -> None:
+        if watch.resends >= MAX_RESENDS:
+            log.error("messages_given_up", resends=watch.resends)
+            return
         queued = self.ledger.pages(run.run_id, PageState.QUEUED)
         pages = itertools.islice(queued, MAX_SENT_AGAIN)
         sent = self.outbox.send(page.message for page in pages)
-        self.ledger.note_watch(run.run_id, Watch(int(self.now()), watch.counts))
+        # These may need workers, so those that were started before are forgotten.
+        again = Watch(int(self.now()), watch.counts, resends=watch.resends + 1)
+        self.ledger.note_watch(run.run_id, again)
         log.warning("messages_sent_again", messages=sent)
 
     def _serve_what_nobody_expects(self) -> None:

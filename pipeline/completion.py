@@ -88,6 +88,8 @@ def _submit(run_id: str, ledger: Ledger, jobs: Jobs) -> Completion:
     run = ledger.load_run(run_id)
     if run is None:
         return Completion.PENDING
+    if run.state is not RunState.BUILDING:
+        return Completion.STARTED  # cancelled a moment ago
     job_id = jobs.submit_final(run)
     ledger.note_final_job(run_id, job_id)
     log.info("final_job_submitted", run=run_id, job=job_id)

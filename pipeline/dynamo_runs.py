@@ -130,14 +130,13 @@ class DynamoRuns:
             )
             for shard, counts in enumerate(shards)
         ]
+        is_tiling, is_whole = "#state = :tiling", "#trickles = :no"
         return self._change(
             run_id,
-            _claim(now)
-            | {":tiling": RunState.TILING.value, ":one": 1, ":yes": True}
-            | {":quiet": is_quiet},
+            _claim(now) | {":tiling": RunState.TILING.value, ":one": 1},
             *closed,
             UpdateExpression=f"{CLAIM}, #final_jobs = :one",
-            ConditionExpression=f"#state = :tiling AND ({IS_WHOLE})",
+            ConditionExpression=is_tiling if is_quiet else f"{is_tiling} AND {is_whole}",
         )
 
     def claim_rebuild(self, run_id: str, now: float, *, with_gaps: bool) -> bool:
@@ -202,7 +201,6 @@ class DynamoRuns:
 
 
 CLAIM = "SET #state = :building, #claimed_at = :now, #final_job = :none, #trickles = :no"
-IS_WHOLE = "#trickles = :no OR :quiet = :yes"
 
 
 def _claim(now: float) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pipeline.layout import has_utf8_form
 VERSION = 2
 MAX_TEXT_BYTES = 1_024
 """The longest key of S3."""
+MAX_ITEM_BYTES = 900
+"""A row's key in the ledger and the keys of tiles hold 1,024, and more than the name."""
 MAX_NUMBER = 10**15
 """Beyond any file's size; a row of the ledger holds a number of 38 digits at most."""
 
@@ -62,6 +64,8 @@ def parse_message(body: str) -> Message:
         _is(kind, fields.get(name)) for name, kind in expected.items()
     ):
         raise BadMessage("the message has missing, wrong or unknown fields")
+    if len(fields["item"].encode()) > MAX_ITEM_BYTES:
+        raise BadMessage("the message names an item that no run can have")
     return Message(**fields)
 
 

@@ -119,12 +119,14 @@ class Watch:
     """What the reconciler remembers of a run that is tiling.
 
     `counts` last changed before `since` (seconds since the epoch, by the reconciler's looks);
-    `restarts` counts how often it has started workers since.
+    `resends` counts how often it has sent messages again since then, `restarts` how often it has
+    started workers since then or since it sent any.
     """
 
     since: int
     counts: "Counts"
     restarts: int = 0
+    resends: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ FIRST_BACKOFF_SECONDS = 5
 MAX_REASON_CHARACTERS = 1_000
 MAX_KNOWN_RUNS = 64
 CANCELLED = "the run is cancelled"
+BUILD_SECONDS = 3_600
+"""A replayed page waits so long for its run's build; one that takes longer was given up."""
 RUN_SECONDS = 15
 """So long a run's row is taken for what it was: a cancelled run's pages are begun until then."""
 
@@ -124,6 +126,8 @@ class Desk:
             return Dropped(_superseded(later), row)
         page = Page(message, parts=row.parts)
         if not self._reopen(page):
+            if self._is_stuck(message.run_id):
+                return Dropped("its run's manifests cannot be built", row)
             return Waiting("a replayed page waits until its run can be reopened")
         return self._attempt(message, page, attempt)
 
@@ -199,6 +203,16 @@ class Desk:
         return self._ledger.requeue(page) or (
             self._ledger.reopen(page.message.run_id, [RunState.DONE_WITH_FAILURES], trickles=True)
             and self._ledger.requeue(page)
+        )
+
+    def _is_stuck(self, run_id: str) -> bool:
+        """Tell whether a run has been building for so long that nothing more may come of it."""
+        run = self._ledger.load_run(run_id)
+        return (
+            run is not None
+            and run.state is RunState.BUILDING
+            and run.claimed_at is not None
+            and run.claimed_at < time.time() - BUILD_SECONDS
         )
 
     def _tile(self, message: Message, row: Page) -> Fate:

@@ -162,6 +162,16 @@ def test_who_sends_to_a_queue_may(template: dict[str, Any]) -> None:
     assert allowed["JobRole"] == {"Pages.Arn", "PagesDead.Arn"}
 
 
+def test_what_tiles_foreign_images_ends_no_jobs(template: dict[str, Any]) -> None:
+    may_end = [
+        name
+        for name, properties in template.items()
+        for actions, _ in statements(properties)
+        if "batch:TerminateJob" in actions
+    ]
+    assert may_end == ["DispatcherRole"]
+
+
 def test_no_role_may_touch_everything(template: dict[str, Any]) -> None:
     for name, properties in template.items():
         for actions, targets in statements(properties):

@@ -129,6 +129,26 @@ def test_a_run_whose_items_are_anothers_by_now_is_not_resumed(site: Site, ends: 
     assert site.queued() == []
 
 
+def test_a_run_that_loses_its_items_while_it_is_reopened_stays_cancelled(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = site.cancelled({"a": [None]})
+    real = site.ledger.reopen
+    later: list[Run] = []
+
+    def reopen_late(run_id: str, states: list[RunState], *, trickles: bool) -> bool:
+        later.append(site.tiling({"a": [None]}))
+        return real(run_id, states, trickles=trickles)
+
+    monkeypatch.setattr(site.ledger, "reopen", reopen_late)
+    with pytest.raises(ConsoleError, match="belong to run"):
+        resume(run, site)
+    assert state(site, run) is RunState.CANCELLED
+    assert site.queued() == []
+    export = a_plan(dest_store=site.store).export
+    assert site.ledger.owners(export, ["a"]) == {"a": later[0].run_id}
+
+
 def test_a_rejected_run_can_be_brought_nowhere(site: Site) -> None:
     run = rejected(site)
     for verb in (resume, lambda run, site: rebuild(run, site, with_gaps=True)):

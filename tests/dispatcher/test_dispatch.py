@@ -207,6 +207,26 @@ def test_a_dispatch_that_another_has_overtaken_leaves_its_rows_alone(
     assert len(list(ledger.pages(run.run_id))) == PAGES + 1
 
 
+def test_nothing_is_sent_of_a_run_that_is_cancelled_before_it_is_sealed(
+    source: Path, dest: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(source, dest, ledger)
+    real = ledger.seal
+
+    def seal(run_id: str, pages: Iterable[Page], opening: str) -> bool:
+        assert ledger.cancel(run_id, 1)
+        return real(run_id, pages, opening)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "seal", seal)
+        run = scene.dispatch()
+    assert (run.state, run.recorded) == (RunState.CANCELLED, False)
+    assert (scene.sent, scene.jobs.workers) == ([], [])
+    assert ledger.restart(run.run_id)
+    assert scene.dispatch().state is RunState.TILING
+    assert len(scene.sent) == PAGES
+
+
 def test_cut_off_while_sending_it_sends_again_and_the_ledger_absorbs_it(scene: Scene) -> None:
     def first_two(messages: Iterable[Message]) -> int:
         for message, _ in zip(messages, range(2), strict=False):

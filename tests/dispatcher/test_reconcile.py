@@ -10,6 +10,7 @@ from dispatcher.reconcile import (
     CONFIRM_SECONDS,
     DISPATCH_SECONDS,
     MAX_FINAL_JOBS,
+    MAX_RESENDS,
     MAX_RESTARTS,
     MAX_SENT_AGAIN,
     Limits,
@@ -129,6 +130,27 @@ def test_a_run_that_waits_for_another_is_tried_at_every_pass(scene: Scene) -> No
     assert scene.reconcile() == ["run_dispatched_again"]
 
 
+def test_a_run_that_waits_is_not_looked_at_as_long_as_the_other_is_at_work(
+    scene: Scene,
+) -> None:
+    (message,) = scene.tiling(1)
+    run = a_run(new_run_id(), opened_at=int(scene.time))
+    scene.ledger.open_run(run)
+    scene.ledger.note_waiting(run.run_id, message.run_id)
+    assert scene.reconcile() == []
+    scene.ledger.cancel(message.run_id, scene.time)
+    assert scene.reconcile() == ["run_dispatched_again"]
+
+
+def test_two_runs_that_wait_for_each_other_are_both_tried(scene: Scene) -> None:
+    first, second = (a_run(new_run_id(), opened_at=int(scene.time)) for _ in range(2))
+    scene.ledger.open_run(first)
+    scene.ledger.open_run(second)
+    scene.ledger.note_waiting(first.run_id, second.run_id)
+    scene.ledger.note_waiting(second.run_id, first.run_id)
+    assert scene.reconcile() == ["run_dispatched_again"] * 2
+
+
 def test_a_run_without_pending_pages_gets_its_final_job(scene: Scene) -> None:
     (message,) = scene.tiling(1)
     scene.ledger.settle(done(message))
@@ -242,6 +264,20 @@ def test_no_pass_sends_more_than_its_share(scene: Scene) -> None:
     scene.time += CONFIRM_SECONDS
     scene.reconcile()
     assert len(scene.sent) == MAX_SENT_AGAIN
+
+
+def test_messages_that_vanish_again_and_again_start_no_workers_for_ever(scene: Scene) -> None:
+    scene.tiling(2)
+    for _ in range(30):
+        scene.reconcile()
+        scene.time += CONFIRM_SECONDS
+        # One is there, but no worker takes it; the other is lost again.
+        del scene.queue.entries[1:]
+        scene.jobs.ended |= scene.jobs.ids
+    starts = len(scene.jobs.workers)
+    assert 0 < starts <= (MAX_RESENDS + 1) * MAX_RESTARTS
+    scene.time += CONFIRM_SECONDS
+    assert scene.reconcile() == ["workers_given_up", "messages_given_up"]
 
 
 def test_letters_that_were_moved_back_by_hand_get_a_worker(scene: Scene) -> None:

@@ -420,20 +420,56 @@ def test_an_item_is_not_taken_from_a_run_that_is_reopened_at_this_moment(
     cloud: EmbeddedCloud,
 ) -> None:
     ledger = cloud.ledger
-    events: Any = ledger._table._client.meta.events
-    name = "provide-client-params.dynamodb.TransactWriteItems"
     export = f"file:///exports/{new_run_id()}"
     first = built(ledger, failed)
     ledger.take_items(first.run_id, export, ["a"])
     later = opened(ledger)
-
-    def reopen(**_: object) -> None:
-        events.unregister(name, reopen)
-        assert ledger.reopen(first.run_id, [RunState.DONE_WITH_FAILURES], trickles=False)
-
-    events.register(name, reopen)
+    states = [RunState.DONE_WITH_FAILURES]
+    at_next_write(ledger, lambda: ledger.reopen(first.run_id, states, trickles=False))
     assert ledger.take_items(later, export, ["a"]) == {first.run_id}
     assert ledger.owners(export, ["a"]) == {"a": first.run_id}
+
+
+def at_next_write(ledger: Any, action: Callable[[], object], when: str = "before") -> None:
+    """Have something happen just before the ledger's next transaction, or just after it."""
+    events = ledger._table._client.meta.events
+    moment = {"before": "provide-client-params", "after": "after-call"}[when]
+    name = f"{moment}.dynamodb.TransactWriteItems"
+
+    def act(**_: object) -> None:
+        events.unregister(name, act)
+        action()
+
+    events.register(name, act)
+
+
+def test_an_item_that_another_took_and_gave_back_at_this_moment_is_taken_all_the_same(
+    cloud: EmbeddedCloud,
+) -> None:
+    ledger = cloud.ledger
+    export = f"file:///exports/{new_run_id()}"
+    first, second = opened(ledger), opened(ledger)
+
+    def come_between() -> None:
+        assert not ledger.take_items(second, export, ["a"])
+        at_next_write(ledger, lambda: ledger._give_back(second, export, ["a"]), "after")
+
+    at_next_write(ledger, come_between)
+    assert ledger.take_items(first, export, ["a"]) == frozenset()
+    assert ledger.owners(export, ["a"]) == {"a": first}
+
+
+def test_a_run_that_has_to_wait_writes_nothing_meanwhile(cloud: EmbeddedCloud) -> None:
+    ledger = cloud.ledger
+    export = f"file:///exports/{new_run_id()}"
+    items = [f"item {number}" for number in range(130)]
+    first, second = opened(ledger), opened(ledger)
+    ledger.take_items(first, export, items[-1:])
+    writes: list[str] = []
+    at_next_write(ledger, lambda: writes.append("any"))
+    assert ledger.take_items(second, export, items) == {first}
+    assert writes == []
+    ledger.advance(first, RunState.DISPATCHING, RunState.TILING)  # takes the listener away
 
 
 def test_an_item_is_taken_by_one_of_many(ledger: Ledger) -> None:

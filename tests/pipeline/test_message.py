@@ -7,7 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.errors import BadMessage
-from pipeline.message import MAX_NUMBER, MAX_TEXT_BYTES, VERSION, Message, parse_message
+from pipeline.message import (
+    MAX_ITEM_BYTES,
+    MAX_NUMBER,
+    MAX_TEXT_BYTES,
+    VERSION,
+    Message,
+    parse_message,
+)
 from tests.builders import a_message
 
 MAX_BODY_BYTES = 1_048_576
@@ -16,7 +23,7 @@ texts = st.text(max_size=MAX_TEXT_BYTES // 4)
 messages = st.builds(
     Message,
     run_id=texts,
-    item=texts,
+    item=st.text(max_size=MAX_ITEM_BYTES // 4),
     page=st.integers(1, MAX_NUMBER),
     key=texts,
     etag=texts,
@@ -140,8 +147,16 @@ def test_a_number_that_no_row_can_hold_is_bad(name: str, number: int) -> None:
         parse_message(body(**{name: number}))
 
 
-@pytest.mark.parametrize("name", ["run_id", "item", "key", "etag"])
-def test_a_text_longer_than_any_key_is_bad(name: str) -> None:
-    assert parse_message(body(**{name: "é" * (MAX_TEXT_BYTES // 2)}))
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("run_id", MAX_TEXT_BYTES),
+        ("item", MAX_ITEM_BYTES),
+        ("key", MAX_TEXT_BYTES),
+        ("etag", MAX_TEXT_BYTES),
+    ],
+)
+def test_a_text_longer_than_any_key_is_bad(name: str, most: int) -> None:
+    assert parse_message(body(**{name: "é" * (most // 2)}))
     with pytest.raises(BadMessage):
-        parse_message(body(**{name: "é" * (MAX_TEXT_BYTES // 2) + "e"}))
+        parse_message(body(**{name: "é" * (most // 2) + "e"}))

@@ -10,12 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from console.serve import make_server
-from dispatcher.expand import MAX_ITEM_BYTES, expand
+from dispatcher.expand import expand
 from manifest_builder.build import Publisher
 from manifest_builder.items import sort_items
 from manifest_builder.writing import Writer
 from pipeline.errors import BadTask, PermanentError
 from pipeline.layout import Layout, Listed, has_utf8_form
+from pipeline.message import MAX_ITEM_BYTES
 from pipeline.run import Page
 from pipeline.storage import JPEG_TYPE, open_storage
 from pipeline.task import parse_task

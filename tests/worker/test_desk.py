@@ -12,7 +12,7 @@ from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, RunState, TiledPage
 from tests.builders import a_message, a_plan, a_run, new_run_id
 from tests.fakes import SMALL, MemoryDelivery, MemoryJobs, MemoryLedger, MemoryQueue, ScriptedTiler
-from worker.desk import MAX_ATTEMPTS, NORMAL_DELAYS, Desk
+from worker.desk import BUILD_SECONDS, MAX_ATTEMPTS, NORMAL_DELAYS, Desk
 from worker.fate import Again, Done, Failed, Known
 from worker.page import PageWork
 
@@ -342,6 +342,24 @@ def test_however_long_the_run_is_built_a_replayed_page_loses_no_attempt_by_waiti
     scene.serve()
     assert scene.row(scene.messages[0]).attempts == 1
     assert scene.counts == Counts(1, 1, 0)
+
+
+def test_a_replayed_page_of_a_run_that_is_never_built_goes_back_to_the_dead_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    scene.tiler.script = raising(BadImage("damaged"))
+    scene.serve()
+    (letter,) = scene.queue.dead_letters.letters
+    scene.queue.dead_letters.letters.clear()
+    scene.queue.put(letter.body)
+    later = time.time() + BUILD_SECONDS + 1
+    monkeypatch.setattr("time.time", lambda: later)
+    scene.serve()
+    assert scene.queue.entries == []
+    (again,) = scene.queue.dead_letters.letters
+    assert (again.body, again.attributes) == (letter.body, letter.attributes)
+    assert scene.counts == Counts(1, 0, 1)
 
 
 def handed_over(scene: Scene) -> str:

@@ -191,8 +191,10 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run the command line; SIGTERM ends it in order, as Ctrl-C does."""
+    """Run the command line; SIGTERM and a closed terminal end it in order, as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else `nohup` wants it to go on
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     cli()
 
 

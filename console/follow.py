@@ -48,11 +48,21 @@ def follow_run(place: Deployment, run_id: str) -> Iterator[Look]:
             return
         idle_looks = 0 if _is_at_work(place, run) else idle_looks + 1
         if idle_looks == STALLED_LOOKS:
-            raise ConsoleError(
-                f"run {run_id} is {run.state.value}, but its jobs have ended;"
-                f" their logs are {_logs(place)}"
-            )
+            raise ConsoleError(_stalled(place, run))
         time.sleep(POLL_SECONDS)
+
+
+def _stalled(place: Deployment, run: Run) -> str:
+    if run.state is RunState.DISPATCHING and run.waits_for:
+        return (
+            f"run {run.run_id} waits for run {run.waits_for}, which has some of its items and was"
+            f" cut off: `tilepool reconcile` completes that, `tilepool cancel {run.waits_for}`"
+            " gives it up"
+        )
+    return (
+        f"run {run.run_id} is {run.state.value}, but its jobs have ended;"
+        f" their logs are {_logs(place)}"
+    )
 
 
 def _logs(place: Deployment) -> str:
@@ -90,6 +100,11 @@ def _has_failed(cloud: EmbeddedCloud, task_key: str) -> bool:
 
 
 def _is_at_work(place: Deployment, run: Run) -> bool:
+    if run.state is RunState.DISPATCHING and run.waits_for:
+        other = place.ledger.load_run(run.waits_for)
+        is_waiting_too = other is not None and other.state is RunState.DISPATCHING
+        # One that has ended is no longer waited for from the reconciler's next pass on.
+        return other is None or other.state.ended or is_waiting_too or _is_at_work(place, other)
     if run.state is RunState.DISPATCHING:
         return not (isinstance(place, EmbeddedCloud) and _has_failed(place, run.upload.key))
     if run.state is RunState.BUILDING and run.final_job:

@@ -14,7 +14,7 @@ from console.errors import ConsoleError, ExitCode
 from console.follow import Look, follow_upload
 from console.options import Where
 from console.place import embedded_deployment
-from pipeline.run import Page, PageState, Run
+from pipeline.run import Page, PageState, Run, RunState
 from pipeline.task import BUCKET_NAME, is_folder_url
 
 DEFAULT_WORKERS = 2
@@ -69,7 +69,10 @@ def run_locally(local: LocalRun, where: Where, watch: Callable[[Look], None]) ->
 
 
 def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Look:
-    """Return the last look at the run of an upload; a run that is interrupted is cancelled."""
+    """Return the last look at the run of an upload.
+
+    A run that is interrupted is cancelled, and so is one that would wait for ever.
+    """
     look: Look | None = None
     try:
         for look in follow_upload(cloud, key):  # the last is wanted, and the latest
@@ -82,6 +85,10 @@ def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Lo
         cloud.ledger.cancel(run_id, time.time())
         cloud.jobs.terminate(cloud.ledger.worker_jobs(run_id), "stopped by its user")
         raise KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}") from None
+    except ConsoleError:
+        if look is not None and look.run.state is RunState.DISPATCHING:
+            cloud.ledger.cancel(look.run.run_id, time.time())
+        raise
     if look is None:
         raise ConsoleError(f"no run came of the upload {key}")
     return look

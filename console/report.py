@@ -13,7 +13,7 @@ from console.follow import Look
 from console.local import Result
 from console.plain import say
 from console.status import Status, next_steps
-from pipeline.run import Counts, Page, RunState, Summary
+from pipeline.run import Counts, Page, Run, RunState, Summary
 
 MAX_SHOWN = 20
 LINES_PER_RUN = 10
@@ -59,7 +59,7 @@ def _bar(console: Console) -> Iterator[Watch]:
             failed = f", {look.counts.failed} failed" if look.counts.failed else ""
             bars.update(
                 bar,
-                description=look.run.state.value.replace("_", " "),
+                description=_state(look.run),
                 total=look.counts.total or None,
                 completed=look.counts.done + look.counts.failed,
                 failed=failed,
@@ -73,18 +73,24 @@ class _Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._state: RunState | None = None
+        self._state = ""
         self._step = 0
 
     def __call__(self, look: Look) -> None:
         ended, total = look.counts.done + look.counts.failed, look.counts.total
         step = ended * LINES_PER_RUN // max(1, total)
         # The total grows while files of several images are opened, so a step may come again.
-        if look.run.state is not self._state or step > self._step:
-            self._state, self._step = look.run.state, max(step, self._step)
-            state = look.run.state.value.replace("_", " ")
+        state = _state(look.run)
+        if state != self._state or step > self._step:
+            self._state, self._step = state, max(step, self._step)
             of_total = f"{ended} of {total} images" if total else ""
             self._console.print(f"{state} {of_total}".rstrip(), highlight=False)
+
+
+def _state(run: Run) -> str:
+    if run.state is RunState.DISPATCHING and run.waits_for:
+        return f"waits for run {run.waits_for}"
+    return run.state.value.replace("_", " ")
 
 
 def report(

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from console.cloud.folder import CloudFolder
-from console.embedded import NEVER_SECONDS, embedded_cloud
+from console.embedded import JOB_ENVIRONMENT, NEVER_SECONDS, embedded_cloud
 from console.keep import bring_down, bring_up
 from pipeline.run import Counts, PageState, RunState
-from tests.builders import ENVIRONMENT, task_body
+from tests.builders import ENVIRONMENT, a_plan, a_run, new_run_id, task_body
 from tests.console.test_keep import kept, tilepool, until
 from tests.images import write_corrupt, write_image
 
@@ -53,6 +53,24 @@ def test_a_local_run_is_found_by_later_commands(
             (failed,) = cloud.ledger.pages(run_id, PageState.FAILED)
             assert failed.message.item == "map"
         assert cloud.dead_letters.depth() == 2
+
+
+def test_a_local_run_does_not_wait_for_one_that_was_cut_off(
+    kept: CloudFolder, task: Path, source: Path, dest: Path
+) -> None:
+    plan = a_plan(dest_store=dest.resolve().as_uri())
+    with embedded_cloud(kept.path, JOB_ENVIRONMENT, NEVER_SECONDS) as cloud:
+        cut_off = a_run(new_run_id(), plan, state=RunState.TILING)
+        cloud.ledger.open_run(cut_off)
+        assert not cloud.ledger.take_items(cut_off.run_id, plan.export, ["map"])
+        told = tilepool("local", task, "--source", source, "--dest", dest, "--dir", kept.path)
+        (waiting,) = set(cloud.ledger.runs()) - {cut_off.run_id}
+        run = cloud.ledger.load_run(waiting)
+    assert told.returncode == 1
+    assert f"waits for run {cut_off.run_id}" in " ".join(told.stdout.split())
+    assert f"tilepool cancel {cut_off.run_id}" in " ".join(told.stderr.split())
+    assert run is not None
+    assert run.state is RunState.CANCELLED
 
 
 def test_a_run_cut_off_by_the_clouds_end_goes_on_when_it_is_up_again(

@@ -59,6 +59,11 @@ def _stalled(place: Deployment, run: Run) -> str:
             f" cut off: `tilepool reconcile` completes that, `tilepool cancel {run.waits_for}`"
             " gives it up"
         )
+    if run.state is RunState.BUILDING and run.fault is not None:
+        return (
+            f"the manifests of run {run.run_id} could not be built: {run.fault};"
+            f" repair that, then `tilepool manifests {run.run_id}`"
+        )
     return (
         f"run {run.run_id} is {run.state.value}, but its jobs have ended;"
         f" their logs are {_logs(place)}"

@@ -46,7 +46,8 @@ def next_steps(status: Status, name: str | None = None, options: str = "") -> li
         case RunState.TILING if not any(worker.lives for worker in status.workers):
             steps = [f"no worker of it lives: `tilepool reconcile{options}` starts some if need be"]
         case RunState.BUILDING if status.final_job is not None and not status.final_job.lives:
-            steps = [f"its final job ended in a fault: see its log, then {command('manifests')}"]
+            cause = "repair that" if run.fault else "see its log"
+            steps = [f"its final job ended in a fault: {cause}, then {command('manifests')}"]
         case RunState.CANCELLED:
             steps = [f"{command('resume')} takes it up again"]
         case RunState.REJECTED:
@@ -78,6 +79,7 @@ def status_as_json(status: Status, options: str = "") -> str:
         "waits_for": run.waits_for if run.state is RunState.DISPATCHING else None,
         "with_gaps": run.with_gaps,
         "summary": asdict(run.summary) if run.summary else None,
+        "fault": run.fault,
         "errors": list(run.errors),
         "next": next_steps(status, options=options),
     }
@@ -103,6 +105,8 @@ def show_status(console: "Console", status: Status, options: str = "") -> None:
         line("final job", f"{status.final_job.status.lower()}{reason}")
         if status.final_job.log:
             line("its log", status.final_job.log)
+    if run.fault is not None:
+        line("fault", run.fault)
     if run.plan is not None and run.summary is not None:
         line("manifests", f"{run.summary.items}" + (", with gaps" if run.with_gaps else ""))
         line("collection", run.summary.collection_url)

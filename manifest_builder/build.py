@@ -23,12 +23,15 @@ from manifest_builder.row_reader import describe
 from manifest_builder.summary import summarize
 from manifest_builder.table import Row, read_catalogue
 from manifest_builder.writing import Writer
+from pipeline.errors import TilepoolError
 from pipeline.ledger import Ledger
 from pipeline.run import Page, Plan, Run, RunState, Summary
 from pipeline.storage import Storage, csv_type, open_storage
 
 MAX_MANIFESTS = 16
 """Manifests that are made, compared and written side by side."""
+
+MAX_FAULT_CHARACTERS = 1_000
 
 log = structlog.get_logger()
 
@@ -40,16 +43,23 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
         log.warning("nothing_to_build", state=run and run.state)
         return None
     pages = sorted(ledger.pages(run_id), key=lambda page: page.message.place)
-    items = sort_items(pages, _superseded(run, run.plan, pages, ledger), with_gaps=run.with_gaps)
-    writer = Writer(open_storage(run.plan.dest_store), only_changed=run.summary is not None)
-    publisher = Publisher(run.plan, open_storage(run.plan.source_store), writer)
-    summary = publisher.publish(pages, items)
+    try:
+        summary = _publish(run, run.plan, pages, ledger)
+    except TilepoolError as error:
+        ledger.note_fault(run, str(error)[:MAX_FAULT_CHARACTERS])
+        raise
     end = RunState.DONE if all(map(is_done, pages)) else RunState.DONE_WITH_FAILURES
     if ledger.finish(run, end, summary):
         log.info("run_finished", state=end, items=summary.items, failed=summary.failed)
     else:
         log.warning("run_not_finished", reason="it was cancelled or claimed anew meanwhile")
     return summary
+
+
+def _publish(run: Run, plan: Plan, pages: Sequence[Page], ledger: Ledger) -> Summary:
+    items = sort_items(pages, _superseded(run, plan, pages, ledger), with_gaps=run.with_gaps)
+    writer = Writer(open_storage(plan.dest_store), only_changed=run.summary is not None)
+    return Publisher(plan, open_storage(plan.source_store), writer).publish(pages, items)
 
 
 def _superseded(run: Run, plan: Plan, pages: Iterable[Page], ledger: Ledger) -> set[str]:

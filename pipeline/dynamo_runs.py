@@ -172,8 +172,19 @@ class DynamoRuns:
             ConditionExpression="#state = :building",
         )
 
+    def note_fault(self, run: Run, fault: str) -> bool:
+        return self._change(
+            run.run_id,
+            {
+                ":building": RunState.BUILDING.value,
+                ":claimed": run.claimed_at,
+                ":fault": fault,
+            },
+            UpdateExpression="SET #fault = :fault",
+            ConditionExpression=CLAIM_IS_THE_SAME,
+        )
+
     def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
-        claim_is_the_same = "#state = :building AND #claimed_at = :claimed"
         return self._change(
             run.run_id,
             {
@@ -181,10 +192,11 @@ class DynamoRuns:
                 ":claimed": run.claimed_at,
                 ":state": state.value,
                 ":summary": rows.summary_values(summary),
+                ":none": None,
             },
             self._unlisted_open(run.run_id),
-            UpdateExpression="SET #state = :state, #summary = :summary",
-            ConditionExpression=claim_is_the_same,
+            UpdateExpression="SET #state = :state, #summary = :summary, #fault = :none",
+            ConditionExpression=CLAIM_IS_THE_SAME,
         )
 
     def _change(
@@ -200,6 +212,7 @@ class DynamoRuns:
         return self._table.delete(rows.open_item(run_id))
 
 
+CLAIM_IS_THE_SAME = "#state = :building AND #claimed_at = :claimed"
 CLAIM = "SET #state = :building, #claimed_at = :now, #final_job = :none, #trickles = :no"
 
 

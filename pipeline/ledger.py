@@ -134,5 +134,8 @@ class Ledger(Protocol):
     def note_final_job(self, run_id: str, job_id: str) -> None:
         """Note the final job that was submitted."""
 
+    def note_fault(self, run: Run, fault: str) -> bool:
+        """Note why a run that is building could not be built, under the claim that `run` has."""
+
     def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
         """End a run that is building; tell whether it was, under the claim that `run` has."""

@@ -168,6 +168,7 @@ def parse_run(item: Mapping[str, Any]) -> Run:
         waits_for=values["waits_for"],
         with_gaps=values["with_gaps"],
         trickles=values["trickles"],
+        fault=values["fault"],
         watch=values["watch"] and _parse_watch(values["watch"]),
     )
 

@@ -137,7 +137,8 @@ class Run:
     which the last alone may record its pages. `waits_for` is the run under way that has an item
     of this one, `final_jobs` how many final jobs the present claim has led to, `with_gaps`
     whether items with failed pages are published all the same. `trickles` tells that a message
-    has reopened the run, so that nobody knows how many more will come.
+    has reopened the run, so that nobody knows how many more will come. `fault` tells why its
+    final job could not build the manifests.
     """
 
     run_id: str
@@ -156,6 +157,7 @@ class Run:
     waits_for: str | None = None
     with_gaps: bool = False
     trickles: bool = False
+    fault: str | None = None
     watch: Watch | None = None
 
     def holds_items(self, now: float) -> bool:

@@ -89,6 +89,12 @@ def test_a_dead_final_job_is_shown_with_its_log() -> None:
     assert "  its log    logs/f1.log" in lines
 
 
+def test_why_the_manifests_could_not_be_built_is_shown() -> None:
+    what = status(RunState.BUILDING, final_job=DEAD, fault="there is no 'letters.csv'")
+    assert "  fault      there is no 'letters.csv'" in shown(what)
+    assert next_steps(what)[0].startswith("its final job ended in a fault: repair that, then")
+
+
 def test_a_rejected_run_names_its_mistakes_and_steers_no_terminal() -> None:
     run = Run("r", a_run("r").upload, RunState.REJECTED, errors=("CSV_NAME: \x1b[2Jmissing",))
     assert "  mistake    CSV_NAME: \ufffd[2Jmissing" in shown(Status(run, Counts()))

@@ -207,10 +207,16 @@ class MemoryLedger:
         is_so = self._runs[run_id].state is RunState.BUILDING
         self._change(run_id, is_so=is_so, final_job=job_id)
 
+    def note_fault(self, run: Run, fault: str) -> bool:
+        return self._change(run.run_id, is_so=self._has_claim(run), fault=fault)
+
     def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
+        ended = {"state": state, "summary": summary, "fault": None}
+        return self._change(run.run_id, is_so=self._has_claim(run), **ended)
+
+    def _has_claim(self, run: Run) -> bool:
         now = self._runs[run.run_id]
-        is_so = now.state is RunState.BUILDING and now.claimed_at == run.claimed_at
-        return self._change(run.run_id, is_so=is_so, state=state, summary=summary)
+        return now.state is RunState.BUILDING and now.claimed_at == run.claimed_at
 
     def _claim(self, run_id: str, now: float, **changes: Any) -> bool:
         changes |= {"state": RunState.BUILDING, "claimed_at": int(now)}

@@ -651,3 +651,20 @@ def test_a_csv_that_is_gone_is_an_error_and_publishes_nothing(plan: Plan, dest: 
     assert run is not None
     assert run.state is RunState.BUILDING
     assert files(dest) == {}
+
+
+def test_why_nothing_could_be_built_stands_in_the_runs_row(plan: Plan) -> None:
+    ledger = MemoryLedger()
+    run_id = building(ledger, plan, pages_of(book=1))
+    open_storage(plan.source_store).delete(plan.csv_key)
+    with pytest.raises(MissingObject):
+        finish_run(run_id, ledger)
+    run = ledger.load_run(run_id)
+    assert run is not None
+    assert run.state is RunState.BUILDING
+    assert run.fault == f"there is no '{plan.csv_key}'"
+    write_csv(plan, CSV)
+    finish_run(run_id, ledger)
+    run = ledger.load_run(run_id)
+    assert run is not None
+    assert (run.state, run.fault) == (RunState.DONE, None)

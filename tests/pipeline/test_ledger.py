@@ -700,6 +700,19 @@ def test_a_run_that_is_building_ends_once_with_its_summary(ledger: Ledger) -> No
     assert (run.state, run.summary) == (RunState.DONE, SUMMARY)
 
 
+def test_why_a_run_could_not_be_built_is_noted_until_it_is(ledger: Ledger) -> None:
+    run_id = settled_run(ledger)
+    assert not ledger.note_fault(loaded(ledger, run_id), "too early")
+    claim(ledger, run_id, now=1000)
+    slow = loaded(ledger, run_id)
+    assert ledger.note_fault(slow, "there is no CSV")
+    assert loaded(ledger, run_id).fault == "there is no CSV"
+    ledger.reclaim_final_job(run_id, None, now=2000, stale_before=1900)
+    assert not ledger.note_fault(slow, "too late")
+    assert ledger.finish(loaded(ledger, run_id), RunState.DONE, SUMMARY)
+    assert loaded(ledger, run_id).fault is None
+
+
 def test_a_builder_whose_claim_was_taken_over_does_not_end_the_run(ledger: Ledger) -> None:
     run_id = settled_run(ledger)
     claim(ledger, run_id, now=1000)

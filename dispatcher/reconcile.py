@@ -4,6 +4,7 @@ May run at any time, several times at once, and be cut off anywhere. Each action
 """
 
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -91,14 +92,16 @@ class Reconciler:
             faults.append(fault)
 
     def _look(self) -> "Scene":
-        runs = tuple(self._open_runs())
+        runs = list(self._open_runs())
+        # Another order each time: one that takes long must not keep back the same ones always.
+        random.shuffle(runs)
         counts = {
             run.run_id: self.ledger.counts(run.run_id)
             for run in runs
             if run.state is RunState.TILING
         }
         # Last, for what was settled meanwhile was deleted after it was counted.
-        return Scene(runs, counts, self.outbox.depth())
+        return Scene(tuple(runs), counts, self.outbox.depth())
 
     def _open_runs(self) -> Iterator[Run]:
         for run_id in self.ledger.open_runs():

@@ -326,6 +326,24 @@ def test_a_pass_ends_in_time(scene: Scene) -> None:
     assert scene.jobs.finals == []
 
 
+def test_a_run_that_takes_a_whole_pass_keeps_back_no_other_for_ever(scene: Scene) -> None:
+    slow = [a_run(f"slow-{number}", opened_at=0) for number in range(3)]
+    for run in slow:
+        scene.ledger.open_run(run)
+    (message,) = scene.tiling(1)
+    scene.ledger.settle(done(message))
+    real = scene.uploads.dispatch
+
+    def dispatch(upload: Upload) -> str:
+        scene.time += Limits().pass_seconds + 1
+        return real(upload)
+
+    scene.uploads.dispatch = dispatch  # type: ignore[method-assign]
+    for _ in range(100):
+        scene.reconcile()
+    assert scene.jobs.finals == [message.run_id]
+
+
 def bury(scene: Scene, message: Message, **attributes: str) -> None:
     scene.queue.dead_letters.bury(message.to_json(), attributes, message.run_id)
 

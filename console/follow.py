@@ -1,11 +1,10 @@
 """Following a run in the ledger until it ends, or until it is clear that it will not."""
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote_plus
 
+from console.cloud.uploads import uploaded_keys
 from console.deployment import Deployment
 from console.embedded import EmbeddedCloud
 from console.errors import ConsoleError
@@ -95,8 +94,7 @@ def _has_failed(cloud: EmbeddedCloud, task_key: str) -> bool:
         QueueUrl=cloud.failed_uploads_queue, MaxNumberOfMessages=10, VisibilityTimeout=1
     )
     for message in answer.get("Messages", []):
-        records = json.loads(message["Body"]).get("Records", [])
-        if any(unquote_plus(record["s3"]["object"]["key"]) == task_key for record in records):
+        if task_key in uploaded_keys(message["Body"]):
             cloud.sqs.delete_message(
                 QueueUrl=cloud.failed_uploads_queue, ReceiptHandle=message["ReceiptHandle"]
             )

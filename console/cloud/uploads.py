@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from console.cloud.function import Function
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 1
 RETRY_SECONDS = 1
+NO_EVENT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading one raises that S3 has not sent: anything may lie in a queue."""
 
 
 class UploadTrigger:
@@ -64,7 +67,8 @@ class UploadTrigger:
 
     def _serve(self, message: "MessageTypeDef") -> None:
         handle = message["ReceiptHandle"]
-        if self._function.invoke(upload_event(message)):
+        event = upload_event(message)
+        if event is not None and self._function.invoke(event):
             self._client.delete_message(QueueUrl=self._queue_url, ReceiptHandle=handle)
         else:
             self._client.change_message_visibility(
@@ -72,14 +76,26 @@ class UploadTrigger:
             )
 
 
-def upload_event(message: "MessageTypeDef") -> dict[str, Any]:
-    """Return S3's event with what moto leaves out of it: the sequencer.
+def upload_event(message: "MessageTypeDef") -> dict[str, Any] | None:
+    """Return S3's event with what moto leaves out of it: the sequencer. None if it is no event.
 
     The time the message was sent orders uploads, and its id tells two of one moment apart; both
     are the same on every delivery.
     """
-    event: dict[str, Any] = json.loads(message["Body"])
     sent = int(message["Attributes"]["SentTimestamp"])
-    for record in event.get("Records", []):
-        record["s3"]["object"].setdefault("sequencer", f"{sent:016X}-{message['MessageId']}")
+    try:
+        event: dict[str, Any] = json.loads(message["Body"])
+        for record in event.get("Records", []):
+            record["s3"]["object"].setdefault("sequencer", f"{sent:016X}-{message['MessageId']}")
+    except NO_EVENT:
+        return None
     return event
+
+
+def uploaded_keys(body: str) -> list[str]:
+    """Return the keys of the files whose upload an event tells, none if it is no event."""
+    try:
+        records = json.loads(body).get("Records", [])
+        return [unquote_plus(record["s3"]["object"]["key"]) for record in records]
+    except NO_EVENT:
+        return []

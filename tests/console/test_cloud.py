@@ -700,7 +700,9 @@ def an_event(**fields: Any) -> dict[str, Any]:
 
 
 def sequencer(message: Any) -> str:
-    (record,) = upload_event(message)["Records"]
+    event = upload_event(message)
+    assert event is not None
+    (record,) = event["Records"]
     found: str = record["s3"]["object"]["sequencer"]
     return found
 

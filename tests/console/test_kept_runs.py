@@ -73,6 +73,19 @@ def test_a_local_run_does_not_wait_for_one_that_was_cut_off(
     assert run.state is RunState.CANCELLED
 
 
+def test_what_is_no_upload_in_the_queue_of_uploads_keeps_no_task_from_its_run(
+    kept: CloudFolder, task: Path, source: Path, dest: Path
+) -> None:
+    bring_up(kept.path)
+    with embedded_cloud(kept.path) as cloud:
+        uploads = cloud.failed_uploads_queue.removesuffix("-failed")
+        for body in ("garbage", "[]", "7", '{"Records": [{"s3": "x"}]}', '{"Records": 7}', "{}"):
+            for queue in (uploads, cloud.failed_uploads_queue):
+                cloud.sqs.send_message(QueueUrl=queue, MessageBody=body)
+        done = tilepool("local", task, "--source", source, "--dest", dest, "--dir", kept.path)
+        assert done.returncode == 3, done.stdout + done.stderr
+
+
 def test_a_run_cut_off_by_the_clouds_end_goes_on_when_it_is_up_again(
     kept: CloudFolder, task: Path, source: Path, dest: Path
 ) -> None:

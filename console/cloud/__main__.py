@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,10 @@ def _await_disuse(folder: CloudFolder, stop: threading.Event) -> None:
 
 def _tell(line: str) -> None:
     """Write the only line that is ever written to standard output, and let go of it."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    # The command that started it may be gone by now, and another rely on it already.
+    with suppress(BrokenPipeError):
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

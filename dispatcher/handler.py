@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+import structlog
 from botocore.config import Config
 
 from dispatcher.dispatch import Dispatcher
@@ -19,6 +20,8 @@ from pipeline.environment import CLAIM_SECONDS as CLAIM_VARIABLE
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
 from pipeline.outbox import SqsOutbox
+
+log = structlog.get_logger()
 
 RECONCILE = "reconcile"
 """The scheduled event is `{"tilepool": "reconcile"}`."""
@@ -36,7 +39,12 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list
     environment = Environment(os.environ)
     dispatcher = _dispatcher(environment)
     if event.get("tilepool") == RECONCILE:
-        _reconciler(environment, dispatcher).reconcile()
+        try:
+            _reconciler(environment, dispatcher).reconcile()
+        except ExceptionGroup as faults:
+            # Each is logged, and the next pass tries again. Lambda's own retries, and the queue of
+            # uploads that failed, are for uploads.
+            log.error("reconciling_incomplete", faults=len(faults.exceptions))  # noqa: TRY400
         return {"runs": []}
     runs: list[str] = []
     errors: list[Exception] = []

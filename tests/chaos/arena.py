@@ -168,7 +168,7 @@ class Arena:
             thread.join()
 
     def release_letters(self) -> None:
-        """Give back the dead letters of reconcilers that were killed, as time would in the end."""
+        """Give back the dead letters of processes that were killed, as time would in the end."""
         for handle in self.chaos.letters:
             with contextlib.suppress(ClientError):  # most were given back, or deleted
                 self.cloud.sqs.change_message_visibility(

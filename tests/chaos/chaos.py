@@ -61,7 +61,7 @@ class Chaos:
     left: list[Strike] = field(default_factory=list)
     """What has yet to happen in this phase."""
     letters: set[str] = field(default_factory=set)
-    """Receipt handles of all dead letters that a reconciler has had in hand."""
+    """Receipt handles of all dead letters that somebody has had in hand."""
     before_workers: Callable[[], None] | None = None
     """Called once, when the rows are sealed and the first worker is about to be submitted."""
 
@@ -106,9 +106,13 @@ class Chaos:
 
     def answered(self, port: int, request: Request, response: Response) -> Verdict:
         child = self._children.get(port)
-        if child is None or response.status >= 300:
+        if response.status >= 300:
             return Pass()
-        call = Call(request, self.dest, child.role)
+        call = Call(request, self.dest, child.role if child else Role.OPERATOR)
+        with self._lock:
+            self._note_letters(call, response)
+        if child is None:
+            return Pass()
         with self._lock:
             self._note(call, child, response)
             if call.operation == "ReceiveMessage" and not json.loads(response.body):
@@ -123,15 +127,18 @@ class Chaos:
             if bucket == self.source and key in self.hands.poison and name.startswith(start):
                 self.account.poisoned[start] += child.signal_itself(signum)
 
+    def _note_letters(self, call: Call, response: Response) -> None:
+        """Note who has letters in hand: also one that was killed before it heard of them."""
+        if call.operation == "ReceiveMessage" and call.values["QueueUrl"].endswith("-dead"):
+            letters = json.loads(response.body).get("Messages", [])
+            self.letters |= {entry["ReceiptHandle"] for entry in letters}
+
     def _note(self, call: Call, child: Child, response: Response) -> None:
         """Note what the cloud has done."""
         if call.key and call.operation == "PUT":
             self.witness.put(call.key, call.request.body)
         if call.operation == "ReceiveMessage" and child.role is Role.WORKER:
             self.hands.receive(child.session, json.loads(response.body))
-        elif call.operation == "ReceiveMessage":
-            letters = json.loads(response.body).get("Messages", [])
-            self.letters |= {entry["ReceiptHandle"] for entry in letters}
         if call.operation == "DeleteMessage":
             self.hands.forget(call.values["ReceiptHandle"])
         if call.operation == "TransactWriteItems":

@@ -103,5 +103,13 @@ def test_the_scheduled_event_reconciles(ledger: DynamoLedger) -> None:
     assert run.final_job is not None
 
 
+def test_a_fault_of_the_reconciler_is_logged_and_left_to_the_next_pass(
+    ledger: DynamoLedger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TILEPOOL_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/nowhere")
+    assert lambda_handler({"tilepool": "reconcile"}, None) == {"runs": []}
+    assert "reconciling_incomplete" in capsys.readouterr().err
+
+
 def test_an_event_without_records_is_nothing(function: EmbeddedCloud) -> None:
     assert lambda_handler({"Event": "s3:TestEvent"}, None) == {"runs": []}

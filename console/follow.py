@@ -13,6 +13,8 @@ from pipeline.run import Counts, Run, RunState
 POLL_SECONDS = 0.3
 STALLED_LOOKS = 10
 """So many looks in a row without a living job, and the run is taken for stuck."""
+RECONCILED_LOOKS = 2_000
+"""Where a reconciler comes by every five minutes it has the time of two passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def follow_run(place: Deployment, run_id: str) -> Iterator[Look]:
         if run.state.ended:
             return
         idle_looks = 0 if _is_at_work(place, run) else idle_looks + 1
-        if idle_looks == STALLED_LOOKS:
+        if idle_looks == (STALLED_LOOKS if place.private else RECONCILED_LOOKS):
             raise ConsoleError(_stalled(place, run))
         time.sleep(POLL_SECONDS)
 

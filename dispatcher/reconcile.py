@@ -203,10 +203,11 @@ class Reconciler:
         """
         for run_id in itertools.islice(self.ledger.runs(), MAX_LOOKED_AT):
             run = self.ledger.load_run(run_id)
-            if run is not None and run.plan is not None:
-                if not self._has_workers(run_id):
-                    start_workers(run, 1, self.ledger, self.jobs)
-                return
+            if run is None or run.plan is None or run.state is RunState.DISPATCHING:
+                continue  # one that is being dispatched is about to have workers of its own
+            if not self._has_workers(run_id):
+                start_workers(run, 1, self.ledger, self.jobs)
+            return
 
 
 @dataclass(frozen=True, slots=True)

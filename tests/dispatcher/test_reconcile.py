@@ -302,6 +302,21 @@ def test_a_run_that_cannot_be_built_does_not_keep_workers_from_what_was_moved_ba
     assert scene.reconcile() == ["workers_started"]
 
 
+def test_a_run_that_is_being_dispatched_is_not_given_a_worker_it_does_not_expect(
+    scene: Scene,
+) -> None:
+    built = scene.building().run_id
+    opened = a_run(
+        new_run_id(),
+        opened_at=int(scene.time),
+        upload=replace(an_upload(), time="2026-12-01T00:00:00Z"),
+    )
+    scene.ledger.open_run(opened)
+    scene.queue.put("moved back by hand")
+    assert scene.reconcile() == ["workers_started"]
+    assert scene.jobs.workers == [built]
+
+
 def test_a_fault_with_one_run_keeps_back_no_other(scene: Scene) -> None:
     (broken,), (good,) = scene.tiling(1), scene.tiling(1)
     scene.ledger.settle(done(broken))

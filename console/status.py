@@ -108,7 +108,7 @@ def show_status(console: "Console", status: Status, options: str = "") -> None:
     if run.fault is not None:
         line("fault", run.fault)
     if run.plan is not None and run.summary is not None:
-        line("manifests", f"{run.summary.items}" + (", with gaps" if run.with_gaps else ""))
+        line("manifests", f"{run.summary.items}" + (", with gaps" if run.summary.with_gaps else ""))
         line("collection", run.summary.collection_url)
     for error in run.errors[:MAX_SHOWN]:
         line("mistake", error)

@@ -13,7 +13,7 @@ One table, keys `pk` and `sk`:
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any
 
@@ -148,29 +148,18 @@ def listed_item(run: Run) -> Item:
 
 
 def parse_run(item: Mapping[str, Any]) -> Run:
-    """Read a run's row."""
+    """Read a run's row; what one of an earlier version lacks has its default."""
     values = decode(item)
-    plan = values["plan"]
-    return Run(
-        run_id=values["run_id"],
-        upload=Upload(**values["upload"]),
-        state=RunState(values["state"]),
-        plan=plan and _parse_plan(plan),
-        errors=tuple(values["errors"]),
-        recorded=values["recorded"],
-        final_job=values["final_job"],
-        final_jobs=values["final_jobs"],
-        claimed_at=values["claimed_at"],
-        summary=values["summary"] and parse_summary(values["summary"]),
-        opened_at=values["opened_at"],
-        opening=values["opening"],
-        cancelled_at=values["cancelled_at"],
-        waits_for=values["waits_for"],
-        with_gaps=values["with_gaps"],
-        trickles=values["trickles"],
-        fault=values["fault"],
-        watch=values["watch"] and _parse_watch(values["watch"]),
-    )
+    plan, summary, watch = (values.get(name) for name in ("plan", "summary", "watch"))
+    nested = {
+        "upload": Upload(**values["upload"]),
+        "state": RunState(values["state"]),
+        "plan": plan and _parse_plan(plan),
+        "errors": tuple(values["errors"]),
+        "summary": summary and parse_summary(summary),
+        "watch": watch and _parse_watch(watch),
+    }
+    return Run(**{f.name: values[f.name] for f in fields(Run) if f.name in values} | nested)
 
 
 def page_item(page: Page) -> Item:

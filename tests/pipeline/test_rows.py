@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer
@@ -85,6 +85,18 @@ runs = st.builds(
 @example(a_run("r", final_job="job-3", claimed_at=1_772_366_400))
 def test_a_run_comes_back_as_it_was_written(run: Run) -> None:
     assert rows.parse_run(rows.run_item(run)) == run
+
+
+FROM_THE_FIRST = {"plan", "errors"}
+LATER = [f.name for f in fields(Run) if f.default is not MISSING and f.name not in FROM_THE_FIRST]
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_runs_row_of_an_earlier_version_is_read(name: str) -> None:
+    run = a_run("r")
+    item = rows.run_item(run)
+    item.pop(name)
+    assert rows.parse_run(item | rows.encode({"of a later one": 1})) == run
 
 
 @given(pages)

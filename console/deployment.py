@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sqs.client import SQSClient
 
+LETTER_PATIENCE_SECONDS = 10
+"""Letters may be in the reconciler's hand, or another command's."""
 ON_AWS = Config(retries={"mode": "standard", "max_attempts": 5})
 
 
@@ -50,7 +52,7 @@ class Deployment:
     @cached_property
     def dead_letters(self) -> SqsDeadLetters:
         """Return the dead-letter queue."""
-        return SqsDeadLetters(self.sqs, self.dead_letter_queue_url)
+        return SqsDeadLetters(self.sqs, self.dead_letter_queue_url, LETTER_PATIENCE_SECONDS)
 
     @cached_property
     def jobs(self) -> BatchJobs:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from console.plain import counted
 from pipeline.dead_letters import DeadLetter, DeadLetters
 from pipeline.ledger import Ledger
 
@@ -44,6 +45,14 @@ class Survey:
     def is_partial(self) -> bool:
         """Tell whether there are letters that were not looked at."""
         return self.looked_at < self.depth
+
+    @property
+    def nothing_to_replay(self) -> str:
+        """Say why nothing was found."""
+        if self.looked_at or not self.depth:
+            return "Nothing to replay"
+        hidden = counted(self.depth, "dead letter")
+        return f"Nothing to replay: about {hidden} in somebody else's hand; try again in 5 minutes"
 
     @property
     def runs(self) -> Counter[str]:

@@ -59,7 +59,7 @@ class Replaying:
             pages = sum(done.pages for done in replayed)
             self._tell_letters(pages, remove_letters(places, self.parts))
         else:
-            say(self.console, "Nothing to replay")
+            say(self.console, survey.nothing_to_replay)
         return replayed
 
     def show_run(self, run: Run) -> ExitCode:
@@ -91,7 +91,7 @@ class Replaying:
             else:
                 say(self.console, f"{run_id}: would be left alone, {reason}")
         if not survey.runs:
-            say(self.console, "Nothing to replay")
+            say(self.console, survey.nothing_to_replay)
         return ExitCode.DONE
 
     def _replay(self, run: Run) -> tuple[Replayed, dict[Place, int]]:

@@ -36,7 +36,9 @@ class Burials:
     def reconcile(self, is_late: Callable[[], bool]) -> None:
         """Look at some letters, until it is late."""
         kept: set[tuple[str, str, int, int]] = set()
-        with self.dead_letters.take(MAX_LETTERS) as hand:
+        # Not to wait for more keeps the time short in which nobody else sees them.
+        most = min(MAX_LETTERS, self.dead_letters.depth())
+        with self.dead_letters.take(most) as hand:
             for letter in hand.letters():
                 if is_late():
                     return

@@ -4,6 +4,7 @@ Receipt handles never leave this module.
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,11 +90,15 @@ class DeadLetters(Protocol):
 
 
 class SqsDeadLetters:
-    """The dead-letter queue in SQS."""
+    """The dead-letter queue in SQS.
 
-    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+    Who takes letters waits so many seconds of `patience` for those that others have in hand.
+    """
+
+    def __init__(self, client: "SQSClient", queue_url: str, patience: float = 0) -> None:
         self._client = client
         self._queue_url = queue_url
+        self._patience = patience
 
     def bury(self, body: str, attributes: Mapping[str, str], group: str) -> None:
         self._client.send_message(
@@ -109,7 +114,7 @@ class SqsDeadLetters:
 
     @contextmanager
     def take(self, most: int) -> Iterator["SqsHand"]:
-        hand = SqsHand(self._client, self._queue_url, min(most, MAX_IN_HAND))
+        hand = SqsHand(self._client, self._queue_url, min(most, MAX_IN_HAND), self._patience)
         try:
             yield hand
         finally:
@@ -126,12 +131,14 @@ class SqsHand:
     client: "SQSClient"
     queue_url: str
     most: int
+    patience: float = 0
     handles: dict[str, str] = field(default_factory=dict)
     """Receipt handles of the letters that are not removed, by letter."""
 
     def letters(self) -> Iterator[DeadLetter]:
         count = 0
         seen: set[str] = set()
+        patient_until: float | None = None
         while count < self.most:
             answer = self.client.receive_message(
                 QueueUrl=self.queue_url,
@@ -144,7 +151,10 @@ class SqsHand:
             new = [m for m in answer.get("Messages", []) if m["MessageId"] not in seen]
             self.handles |= {m["MessageId"]: m["ReceiptHandle"] for m in answer.get("Messages", [])}
             if not new:
-                return
+                now = time.monotonic()
+                patient_until = patient_until or now + self.patience
+                if now >= patient_until or not self._others_have_some():
+                    return
             for message in new:
                 seen.add(message["MessageId"])
                 count += 1
@@ -174,6 +184,9 @@ class SqsHand:
                     for index, handle in enumerate(handles[start : start + MAX_BATCH_ENTRIES])
                 ],
             )
+
+    def _others_have_some(self) -> bool:
+        return read_depth(self.client, self.queue_url).in_flight > len(self.handles)
 
 
 def _letter(message: "MessageTypeDef") -> DeadLetter:

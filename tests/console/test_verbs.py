@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from console.__main__ import VERBS, cli
 from console.embedded import JOB_ENVIRONMENT, EmbeddedCloud, embedded_cloud
 from console.local import LocalRun, prepare_task
+from pipeline.dead_letters import MAX_IN_HAND
 from pipeline.run import Run, RunState, Upload, derive_run_id
 from tests.builders import ENVIRONMENT, a_plan, task_body
 from tests.images import write_image
@@ -30,6 +31,8 @@ class Place:
     dest: Path
     folder: Path
     cloud: EmbeddedCloud
+    uploads: list[str] = field(default_factory=list)
+    """Keys of the task files, the last one last."""
 
     def tilepool(self, *arguments: str) -> Result:
         return CliRunner().invoke(cli, [*arguments, "--dir", str(self.folder)])
@@ -48,12 +51,17 @@ class Place:
     def upload(self) -> None:
         """Start a run, and do not wait for it."""
         body, _ = prepare_task(LocalRun(task_body(), self.source, self.dest, workers=1), 1)
-        self.cloud.upload_task(f"{time.time_ns()}/task.json", body)
+        self.uploads.append(f"{time.time_ns()}/task.json")
+        self.cloud.upload_task(self.uploads[-1], body)
 
     def last(self) -> Run | None:
-        for run_id in self.cloud.ledger.runs():
-            return self.cloud.ledger.load_run(run_id)
-        return None
+        """Return the run of the last upload, once it is there: the cloud has those of others."""
+        run = next(map(self.cloud.ledger.load_run, self.cloud.ledger.runs()), None)
+        return run if run is not None and run.upload.key == self.uploads[-1] else None
+
+    def has_letter(self, run_id: str) -> bool:
+        with self.cloud.dead_letters.take(MAX_IN_HAND) as hand:
+            return any(letter.attributes.get("run") == run_id for letter in hand.letters())
 
     def await_state(self, *states: RunState) -> Run:
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -140,7 +148,10 @@ def test_the_redrive_button_of_the_console_brings_the_run_to_its_end(
         ]
         for url in (cloud.dead_letter_queue_url, cloud.queue_url)
     ]
-    sqs.start_message_move_task(SourceArn=arns[0], DestinationArn=arns[1])
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while place.has_letter(failed_run.run_id):  # what the reconciler has in hand stays
+        assert time.monotonic() < deadline
+        sqs.start_message_move_task(SourceArn=arns[0], DestinationArn=arns[1])
     place.await_state(RunState.DONE)
     assert len(json.loads(place.manifest("book").read_text())["items"]) == 3
 

@@ -1,6 +1,7 @@
 """A run that is stuck, wherever a process died, is brought forward by the next pass or two."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -17,6 +18,7 @@ from dispatcher.reconcile import (
     Reconciler,
 )
 from pipeline.completion import CLAIM_SECONDS
+from pipeline.dead_letters import Hand
 from pipeline.message import Message, parse_message
 from pipeline.pool import start_workers
 from pipeline.run import Counts, Page, PageState, Run, RunState, Summary, Upload
@@ -465,3 +467,18 @@ def test_the_first_of_several_images_fails_with_the_others_under_way(scene: Scen
     assert scene.row(message).state is PageState.FAILED
     assert {sent.part for sent in scene.sent} == {2, 3}
     assert scene.ledger.counts(message.run_id) == Counts(3, 0, 1)
+
+
+def test_a_pass_over_no_letters_takes_none_in_hand(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    take = scene.queue.dead_letters.take
+
+    def ask(most: int) -> AbstractContextManager[Hand]:
+        asked.append(most)
+        return take(most)
+
+    monkeypatch.setattr(scene.queue.dead_letters, "take", ask)
+    scene.reconcile()
+    assert asked == [0]

@@ -11,19 +11,20 @@ from console.runs import plan_of
 from pipeline.completion import complete_run
 from pipeline.ledger import Ledger
 from pipeline.pool import start_workers
-from pipeline.run import PageState, Run, RunState
+from pipeline.run import Page, PageState, Run, RunState
 
 
-def reopen(run: Run, parts: Parts) -> int:
+def reopen(run: Run, parts: Parts, requeued: Page | None = None) -> int:
     """Set a run that has ended to tiling; return how many messages that took.
 
-    A cancelled run gets its items back, and the messages of its queued pages are sent again:
-    some may have been dropped. Raises ConsoleError where the run is not to be had.
+    With `requeued`, that failed page is queued in the same moment; its message is left to the
+    caller. A cancelled run gets its items back, and the messages of its queued pages are sent
+    again: some may have been dropped. Raises ConsoleError where the run is not to be had.
     """
     is_cancelled = run.state is RunState.CANCELLED
     items = _items(run, parts.ledger) if is_cancelled else []
     _take_items(run, items, parts.ledger)
-    if not parts.ledger.reopen(run.run_id, [run.state], trickles=False):
+    if not parts.ledger.reopen(run.run_id, [run.state], trickles=False, requeued=requeued):
         raise ConsoleError(f"run {run.run_id} has changed meanwhile; look at it, and try again")
     if not is_cancelled:
         return 0
@@ -34,7 +35,8 @@ def reopen(run: Run, parts: Parts) -> int:
         parts.ledger.cancel(run.run_id, time.time())
         raise
     queued = parts.ledger.pages(run.run_id, PageState.QUEUED)
-    return parts.outbox.send(page.message for page in queued)
+    mine = requeued.message if requeued is not None else None
+    return parts.outbox.send(page.message for page in queued if page.message != mine)
 
 
 def _items(run: Run, ledger: Ledger) -> list[str]:

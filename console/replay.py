@@ -1,12 +1,13 @@
 """Replay: failed pages are queued again, and their letters leave the dead-letter queue.
 
-    reopen ─► queue one row ─► queue rows, send their messages ─► send the first ─► remove letters
+    reopen and queue a row ─► queue rows, send their messages ─► send the first ─► remove letters
 
 The ledger's failed rows are the truth, so a page whose letter has expired is replayed as well. A
 row is queued before its message is sent: workers would do that too, but between two pages of
-theirs the run would seem complete. The first row is queued before all others and sent after them,
-so that the run cannot complete in between. A crash leaves queued rows without a message, which
-the reconciler sends again, or letters of pages that are queued, which it removes in the end.
+theirs the run would seem complete. The first row is queued as the run is reopened, and sent after
+all others, so that the run cannot complete in between. A crash leaves queued rows without a
+message, which the reconciler sends again, or letters of pages that are queued, which it removes
+in the end.
 """
 
 import itertools
@@ -101,10 +102,14 @@ def replay(
     """
     run = chosen.run
     check_replayable(run)
-    if next(chosen.pages(), None) is None:
+    first, queued = next(_replayed(chosen), None), 0
+    if first is None:
         return Replayed(run.run_id, 0, 0, 0, chosen.taken), {}
-    queued = 0 if run.state is RunState.TILING else reopen(run, parts)
-    sent = _send_again(chosen.pages(), parts)
+    if run.state is RunState.TILING:
+        first = next((page for page in _replayed(chosen) if _requeue(page, parts.ledger)), None)
+    else:
+        queued = reopen(run, parts, requeued=first)
+    sent = {} if first is None else _send_again(first, _replayed(chosen), parts)
     started = start_workers_for(run.run_id, len(sent) + queued, workers, parts)
     return Replayed(run.run_id, len(sent), queued, started, chosen.taken), sent
 
@@ -139,23 +144,28 @@ def _is_of(letter: DeadLetter, places: dict[Place, int]) -> bool:
     return message is not None and message.replays <= places.get(_place(message), -1)
 
 
-def _send_again(pages: Iterator[Page], parts: Parts) -> dict[Place, int]:
-    """Queue pages and send their messages; return the places and replays of those."""
-    sent: dict[Place, int] = {}
-    replayed = (replace(page, message=_replayed(page.message)) for page in pages)
-    first = next((page for page in replayed if _requeue(page, parts.ledger)), None)
-    if first is None:
-        return sent
+def _replayed(chosen: Chosen) -> Iterator[Page]:
+    """Yield the chosen pages on their next journey."""
+    for page in chosen.pages():
+        yield replace(page, message=replace(page.message, replays=page.message.replays + 1))
+
+
+def _send_again(first: Page, pages: Iterator[Page], parts: Parts) -> dict[Place, int]:
+    """Queue pages and send their messages, at last that of `first`, which is queued already.
+
+    Return the places and replays of those that were sent.
+    """
+    sent = {_place(first.message): first.message.replays}
     try:
         with ThreadPoolExecutor(MAX_THREADS, "requeue") as threads:
-            for batch in _batches(replayed, ROWS_AT_ONCE):
+            for batch in _batches(pages, ROWS_AT_ONCE):
                 were_failed = list(threads.map(parts.ledger.requeue, batch))
                 queued = [page for page, it_was in zip(batch, were_failed, strict=True) if it_was]
                 parts.outbox.send(page.message for page in queued)
                 sent |= {_place(page.message): page.message.replays for page in queued}
     finally:
         parts.outbox.send([first.message])
-    return sent | {_place(first.message): first.message.replays}
+    return sent
 
 
 def _requeue(page: Page, ledger: Ledger) -> bool:
@@ -167,10 +177,6 @@ def _requeue(page: Page, ledger: Ledger) -> bool:
         run_id = page.message.run_id
         raise ConsoleError(f"run {run_id} has begun to build its manifests; try again after that")
     return False
-
-
-def _replayed(message: Message) -> Message:
-    return replace(message, replays=message.replays + 1)
 
 
 def _place(message: Message) -> Place:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline import rows
-from pipeline.dynamo_runs import UNSEALED, UNSEALED_VALUES
+from pipeline.dynamo_runs import UNSEALED, UNSEALED_VALUES, requeue_row
 from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES, DynamoTable, Entry
 from pipeline.run import SHARDS, Counts, Page, PageState
 
@@ -94,28 +94,13 @@ class DynamoPages:
         return self._table.transact(settling, self._count(page, page.state.value, 1))
 
     def requeue(self, page: Page) -> bool:
-        has_failed_before = "#state = :failed AND #replays < :replays"
-        requeuing = self._table.update(
-            rows.page_key(page),
-            {
-                ":failed": PageState.FAILED.value,
-                ":queued": PageState.QUEUED.value,
-                ":replays": page.message.replays,
-                ":never": 0,
-            },
-            UpdateExpression=(
-                "SET #state = :queued, #replays = :replays, #attempts = :never, #ended_at = :never"
-                " REMOVE #reason"
-            ),
-            ConditionExpression=has_failed_before,
-        )
         counting = self._table.update(
             rows.count_key(page.message.run_id, page.shard),
             {":change": -1, ":yes": True},
             UpdateExpression="ADD #failed :change",
             ConditionExpression="#open = :yes",
         )
-        return self._table.transact(requeuing, counting)
+        return self._table.transact(requeue_row(self._table, page), counting)
 
     def counts(self, run_id: str, shard: int | None = None) -> Counts:
         if shard is None:

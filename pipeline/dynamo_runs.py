@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import rows
 from pipeline.dynamo_table import IS_NEW, DynamoTable, Entry
-from pipeline.run import SHARDS, Counts, Run, RunState, Summary, Watch
+from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch
 
 UNSEALED = "#state = :dispatching AND #recorded = :no"
 UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
@@ -89,7 +89,14 @@ class DynamoRuns:
             ConditionExpression="#state = :cancelled AND #recorded = :no",
         )
 
-    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
+    def reopen(
+        self,
+        run_id: str,
+        states: Collection[RunState],
+        *,
+        trickles: bool,
+        requeued: Page | None = None,
+    ) -> bool:
         may_be_reopened, values = _one_of((RunState.TILING, *states))
         opened = [
             self._table.update(
@@ -97,6 +104,14 @@ class DynamoRuns:
             )
             for shard in range(SHARDS)
         ]
+        if requeued is not None:
+            # A transaction has each item once.
+            opened[requeued.shard] = self._table.update(
+                rows.count_key(run_id, requeued.shard),
+                {":yes": True, ":change": -1},
+                UpdateExpression="SET #open = :yes ADD #failed :change",
+            )
+            opened.append(requeue_row(self._table, requeued))
         return self._change(
             run_id,
             values
@@ -214,6 +229,24 @@ class DynamoRuns:
 
 CLAIM_IS_THE_SAME = "#state = :building AND #claimed_at = :claimed"
 CLAIM = "SET #state = :building, #claimed_at = :now, #final_job = :none, #trickles = :no"
+
+
+def requeue_row(table: DynamoTable, page: Page) -> Entry:
+    """Return the entry that queues a failed page again, on a journey that is new to it."""
+    return table.update(
+        rows.page_key(page),
+        {
+            ":failed": PageState.FAILED.value,
+            ":queued": PageState.QUEUED.value,
+            ":replays": page.message.replays,
+            ":never": 0,
+        },
+        UpdateExpression=(
+            "SET #state = :queued, #replays = :replays, #attempts = :never, #ended_at = :never"
+            " REMOVE #reason"
+        ),
+        ConditionExpression="#state = :failed AND #replays < :replays",
+    )
 
 
 def _claim(now: float) -> dict[str, Any]:

@@ -82,11 +82,20 @@ class Ledger(Protocol):
         Tell whether there was one, in a run whose counts are open: neither built nor being built.
         """
 
-    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
+    def reopen(
+        self,
+        run_id: str,
+        states: Collection[RunState],
+        *,
+        trickles: bool,
+        requeued: Page | None = None,
+    ) -> bool:
         """Set a sealed run that is in one of the states to tiling, and open its counts.
 
-        Tell whether it was in one of them, or tiling already. `trickles` tells that nobody knows
-        how many failures will be taken back.
+        With `requeued`, take back that failure in the same moment, for a run that is tiling
+        without a queued page is as good as complete. Tell whether the run was in one of the
+        states, or tiling already, and that page failed. `trickles` tells that nobody knows how
+        many failures will be taken back.
         """
 
     def restart(self, run_id: str) -> bool:

@@ -200,9 +200,9 @@ class Desk:
 
     def _reopen(self, page: Page) -> bool:
         """Queue a replayed page again, its run reopened; tell whether that can be done now."""
-        return self._ledger.requeue(page) or (
-            self._ledger.reopen(page.message.run_id, [RunState.DONE_WITH_FAILURES], trickles=True)
-            and self._ledger.requeue(page)
+        ended = [RunState.DONE_WITH_FAILURES]
+        return self._ledger.requeue(page) or self._ledger.reopen(
+            page.message.run_id, ended, trickles=True, requeued=page
         )
 
     def _is_stuck(self, run_id: str) -> bool:

@@ -4,6 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.console import Console
 from console.errors import ConsoleError, ExitCode
 from console.replay import Choice, Replayed
 from console.replaying import Replaying
-from pipeline.completion import complete_run
+from pipeline.completion import Completion, complete_run
 from pipeline.dead_letters import letter_attributes
 from pipeline.errors import TransientError
 from pipeline.message import Message
@@ -97,6 +98,33 @@ def test_only_what_is_chosen_is_replayed(
         (letter.message.item, letter.message.page) for letter in site.letters() if letter.message
     }
     assert left == {place for place, state in states.items() if state is FAILED}
+
+
+def test_a_look_at_any_moment_does_not_complete_a_run_that_is_being_replayed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = site.ended({"a": ["damaged"] * 3})
+    looks: Counter[str] = Counter()
+    for name in ("reopen", "requeue"):
+        real = getattr(site.ledger, name)
+
+        def look(*asked: Any, name: str = name, real: Any = real, **more: Any) -> Any:
+            answer = real(*asked, **more)
+            looks[name] += 1
+            assert complete_run(run.run_id, site.ledger, site.jobs) is Completion.PENDING
+            return answer
+
+        monkeypatch.setattr(site.ledger, name, look)
+    assert replay(site, run).pages == 3
+    assert looks == {"reopen": 1, "requeue": 2}
+    assert len(site.queued()) == 3
+
+
+def test_a_cancelled_run_with_failures_is_replayed_without_doubling_a_message(site: Site) -> None:
+    run = site.cancelled({"a": ["damaged", "damaged", None]})
+    replayed = replay(site, run)
+    assert (replayed.pages, replayed.queued) == (2, 1)
+    assert sorted(message.page for message in site.queued()) == [1, 2, 3]
 
 
 def test_what_has_no_letter_any_more_is_replayed_from_its_row(site: Site) -> None:

@@ -1,6 +1,7 @@
 """Cancel, resume, finalize and manifests, on a run in every state."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -136,9 +137,9 @@ def test_a_run_that_loses_its_items_while_it_is_reopened_stays_cancelled(
     real = site.ledger.reopen
     later: list[Run] = []
 
-    def reopen_late(run_id: str, states: list[RunState], *, trickles: bool) -> bool:
+    def reopen_late(run_id: str, states: list[RunState], **how: Any) -> bool:
         later.append(site.tiling({"a": [None]}))
-        return real(run_id, states, trickles=trickles)
+        return real(run_id, states, **how)
 
     monkeypatch.setattr(site.ledger, "reopen", reopen_late)
     with pytest.raises(ConsoleError, match="belong to run"):

@@ -173,7 +173,8 @@ def test_a_run_is_published_with_gaps_and_a_replay_closes_them(
     assert [bool(canvas["items"]) for canvas in canvases] == [True, False, True]
 
     write_image(place.scan("book", 2), 302, 200)
-    assert place.tilepool("replay", "last").exit_code == 0
+    closed = place.tilepool("replay", "last")
+    assert closed.exit_code == 0, closed.output
     canvases = json.loads(place.manifest("book").read_text())["items"]
     assert all(canvas["items"] for canvas in canvases)
 

@@ -130,22 +130,21 @@ class MemoryLedger:
 
     def requeue(self, page: Page) -> bool:
         with self._lock:
-            row = self.load_page(page)
-            if row is None or row.state is not PageState.FAILED:
-                return False
-            if row.message.replays >= page.message.replays:
-                return False
-            if page.message.run_id in self._closed:
-                return False
-            message = replace(row.message, replays=page.message.replays)
-            self._pages[page.message.run_id][_key(page)] = Page(message, parts=row.parts)
-            self._count(page, PageState.FAILED.value, -1)
-            return True
+            return page.message.run_id not in self._closed and self._requeue(page)
 
-    def reopen(self, run_id: str, states: Collection[RunState], *, trickles: bool) -> bool:
+    def reopen(
+        self,
+        run_id: str,
+        states: Collection[RunState],
+        *,
+        trickles: bool,
+        requeued: Page | None = None,
+    ) -> bool:
         with self._lock:
             run = self._runs[run_id]
             may_be = run.recorded and run.state in (RunState.TILING, *states)
+            if requeued is not None:
+                may_be = may_be and self._requeue(requeued)
             if may_be:
                 self._closed.discard(run_id)
             return self._change(
@@ -213,6 +212,17 @@ class MemoryLedger:
     def finish(self, run: Run, state: RunState, summary: Summary) -> bool:
         ended = {"state": state, "summary": summary, "fault": None}
         return self._change(run.run_id, is_so=self._has_claim(run), **ended)
+
+    def _requeue(self, page: Page) -> bool:
+        row = self.load_page(page)
+        if row is None or row.state is not PageState.FAILED:
+            return False
+        if row.message.replays >= page.message.replays:
+            return False
+        message = replace(row.message, replays=page.message.replays)
+        self._pages[page.message.run_id][_key(page)] = Page(message, parts=row.parts)
+        self._count(page, PageState.FAILED.value, -1)
+        return True
 
     def _has_claim(self, run: Run) -> bool:
         now = self._runs[run.run_id]

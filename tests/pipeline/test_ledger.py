@@ -322,6 +322,31 @@ def test_a_run_that_turns_out_bad_while_it_waits_is_open_no_more(ledger: Ledger)
     assert run_id not in set(ledger.open_runs())
 
 
+def test_a_run_is_reopened_and_a_failure_taken_back_in_one_moment(ledger: Ledger) -> None:
+    message = built(ledger, failed)
+    again = Page(replace(message, replays=1))
+    ended = [RunState.DONE_WITH_FAILURES]
+    assert not ledger.reopen(message.run_id, [RunState.CANCELLED], trickles=False, requeued=again)
+    assert loaded(ledger, message.run_id).state is RunState.DONE_WITH_FAILURES
+    assert ledger.reopen(message.run_id, ended, trickles=True, requeued=again)
+    assert ledger.counts(message.run_id) == Counts(1, 0, 0)
+    assert ledger.load_page(again) == again
+    run = loaded(ledger, message.run_id)
+    assert (run.state, run.trickles) == (RunState.TILING, True)
+    assert not ledger.reopen(message.run_id, ended, trickles=False, requeued=again)
+    assert loaded(ledger, message.run_id) == run
+    assert_counts_equal_rows(ledger, message.run_id)
+
+
+def test_a_run_whose_page_has_not_failed_is_not_reopened_for_it(ledger: Ledger) -> None:
+    message = built(ledger, done)
+    again = Page(replace(message, replays=1))
+    before = loaded(ledger, message.run_id)
+    assert not ledger.reopen(message.run_id, [before.state], trickles=False, requeued=again)
+    assert loaded(ledger, message.run_id) == before
+    assert not ledger.requeue(again)
+
+
 def test_a_run_is_cancelled_until_it_has_ended(ledger: Ledger) -> None:
     ended = built(ledger, done)
     assert not ledger.cancel(ended.run_id, 5)

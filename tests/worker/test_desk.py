@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -391,10 +392,10 @@ def test_a_replayed_page_whose_item_is_taken_while_it_is_queued_again_is_not_til
     reopen = scene.ledger.reopen
     later = ""
 
-    def reopen_late(run_id: str, states: list[RunState], *, trickles: bool) -> bool:
+    def reopen_late(run_id: str, states: list[RunState], **how: Any) -> bool:
         nonlocal later
         later = handed_over(scene)
-        return reopen(run_id, states, trickles=trickles)
+        return reopen(run_id, states, **how)
 
     scene.ledger.reopen = reopen_late  # type: ignore[method-assign,assignment]
     scene.queue.put(scene.queue.dead_letters.letters.pop().body)

@@ -21,6 +21,9 @@ from pipeline.run import Page, PageState
 MAX_LETTERS = 1_000
 REDRIVEN = "given up: its message was delivered too often without a result"
 
+Place = tuple[str, str, int, int]
+"""A page's run, item, file and image."""
+
 log = structlog.get_logger()
 
 
@@ -35,7 +38,8 @@ class Burials:
 
     def reconcile(self, is_late: Callable[[], bool]) -> None:
         """Look at some letters, until it is late."""
-        kept: set[tuple[str, str, int, int]] = set()
+        kept: set[Place] = set()
+        others: list[tuple[Place, DeadLetter, Message]] = []
         # Not to wait for more keeps the time short in which nobody else sees them.
         most = min(MAX_LETTERS, self.dead_letters.depth())
         with self.dead_letters.take(most) as hand:
@@ -47,8 +51,13 @@ class Burials:
                 if message is None or row is None:
                     continue  # nobody's: `tilepool dlq` shows it
                 place = (message.run_id, *message.place)
-                if not self._agrees(letter, message, row, hand, is_doubled=place in kept):
-                    continue
+                if _tells_otherwise(letter, message, row):
+                    others.append((place, letter, message))
+                elif self._agrees(letter, message, row, hand, is_doubled=place in kept):
+                    kept.add(place)
+            for place, letter, message in others:
+                if place in kept:
+                    self._remove(letter, message, hand, "there is another one")
                 kept.add(place)
 
     def _agrees(
@@ -101,6 +110,15 @@ class Burials:
     def _remove(self, letter: DeadLetter, message: Message, hand: Hand, why: str) -> None:
         hand.remove(letter)
         log.warning("letter_removed", **_bound(message), why=why)
+
+
+def _tells_otherwise(letter: DeadLetter, message: Message, row: Page) -> bool:
+    """Tell whether a letter is about a failure, but not with the reason of its row.
+
+    A worker that died before it recorded the failure has left it, and the page failed otherwise.
+    """
+    is_its_failure = row.state is PageState.FAILED and message.replays > row.message.replays
+    return is_its_failure and not letter.gives(row.reason or REDRIVEN)
 
 
 def _bound(message: Message) -> dict[str, str | int]:

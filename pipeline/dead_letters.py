@@ -53,6 +53,10 @@ class DeadLetter:
         except BadMessage:
             return None
 
+    def gives(self, reason: str) -> bool:
+        """Tell whether the letter was buried for this reason."""
+        return self.attributes.get("reason", "") == sendable(reason)
+
 
 def letter_attributes(message: Message, reason: str, attempts: int) -> dict[str, str]:
     """Return the attributes of a failed page's letter, for people and their tools."""
@@ -105,7 +109,7 @@ class SqsDeadLetters:
             QueueUrl=self._queue_url,
             MessageBody=body,
             MessageAttributes={
-                name: {"DataType": "String", "StringValue": FORBIDDEN.sub(" ", value)}
+                name: {"DataType": "String", "StringValue": sendable(value)}
                 for name, value in attributes.items()
                 if value
             },
@@ -187,6 +191,11 @@ class SqsHand:
 
     def _others_have_some(self) -> bool:
         return read_depth(self.client, self.queue_url).in_flight > len(self.handles)
+
+
+def sendable(value: str) -> str:
+    """Return a text as SQS takes it."""
+    return FORBIDDEN.sub(" ", value)
 
 
 def _letter(message: "MessageTypeDef") -> DeadLetter:

@@ -73,7 +73,8 @@ class Chaos:
     def begin(self, strikes: list[Strike]) -> None:
         """Begin a phase: requests are counted anew."""
         with self._lock:
-            self.left = list(strikes)
+            # What may hit anybody comes last: it must not use up the one request of its kind.
+            self.left = sorted(strikes, key=lambda strike: strike.point is Point.ANY)
             self._seen.clear()
 
     def connected(self, port: int) -> None:
@@ -146,6 +147,7 @@ class Chaos:
                 if write.is_page and write.sets("state", "done"):
                     item, page, part = write.sort.removeprefix("PAGE#").rsplit("#", 2)
                     self.witness.done(item, int(page), int(part))
+                    self.hands.done.add((item, int(page), int(part)))
             closes = any("open" in write.values for write in call.writes)
             self.account.claims += closes and Point.CLAIM in call.points
         self.account.done.update(call.points)

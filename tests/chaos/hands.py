@@ -1,7 +1,7 @@
 """Who has which message in hand, seen from the answers that pass. Pure.
 
 A page may be cut off so often that it rightly fails. Images that are good must not, so whoever
-holds one that has been cut off a few times is spared.
+holds one that has been cut off a few times, and is not recorded as done, is spared.
 """
 
 from collections import Counter
@@ -10,6 +10,8 @@ from typing import Any
 
 from pipeline.errors import BadMessage
 from pipeline.message import Message, parse_message
+
+Place = tuple[str, int, int]
 
 MAX_STRUCK_ATTEMPT = 3
 """A delivery beyond this is not struck; the worker gives up after the fifth."""
@@ -32,6 +34,8 @@ class Hands:
     held: dict[str, Held] = field(default_factory=dict)
     deliveries: Counter[str] = field(default_factory=Counter)
     """By message id."""
+    done: set[Place] = field(default_factory=set)
+    """Pages whose outcome no further delivery changes."""
 
     def receive(self, session: int, answer: dict[str, Any]) -> None:
         """Note the messages of an answer to ReceiveMessage."""
@@ -48,10 +52,15 @@ class Hands:
 
     def may_strike(self, session: int) -> bool:
         """Tell whether no good message in a job's hand has been delivered too often."""
-        return all(
-            held.attempt <= MAX_STRUCK_ATTEMPT or held.message.key in self.poison
-            for held in self.held.values()
-            if held.session == session
+        return not any(
+            held.session == session and self._is_at_risk(held) for held in self.held.values()
+        )
+
+    def _is_at_risk(self, held: Held) -> bool:
+        return (
+            held.attempt > MAX_STRUCK_ATTEMPT
+            and held.message.key not in self.poison
+            and held.message.place not in self.done
         )
 
     @property

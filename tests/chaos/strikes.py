@@ -178,9 +178,8 @@ def _at(
 
 
 def _in_turn(point: Point) -> list[Strike]:
-    """Return a kill before a point that few requests reach, and one after it."""
-    first, second = Moment.BEFORE, Moment.AFTER
-    return [Strike(point, 1, first, Weapon.KILL), Strike(point, 2, second, Weapon.KILL)]
+    """Return a kill before a point that few requests reach, and one after it is reached again."""
+    return [Strike(point, 1, moment, Weapon.KILL) for moment in (Moment.BEFORE, Moment.AFTER)]
 
 
 def _any_time(

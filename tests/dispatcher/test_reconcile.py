@@ -409,6 +409,26 @@ def test_of_two_letters_for_one_failure_one_goes(scene: Scene, replays: int) -> 
     assert letters(scene) == [(replace(message, replays=1), "damaged")]
 
 
+@pytest.mark.parametrize("reasons", [("crashed", "given\x00up"), ("given\x00up", "crashed")])
+def test_of_letters_with_other_reasons_that_of_the_row_stays(
+    scene: Scene, reasons: tuple[str, str]
+) -> None:
+    (message,) = scene.tiling(1)
+    scene.ledger.settle(failed(message, "given\x00up"))
+    for reason in reasons:
+        bury(scene, replace(message, replays=1), reason=reason)
+    assert scene.reconcile().count("letter_removed") == 1
+    assert letters(scene) == [(replace(message, replays=1), "given up")]
+
+
+def test_a_letter_that_alone_is_left_of_a_failure_stays_whatever_its_reason(scene: Scene) -> None:
+    (message,) = scene.tiling(1)
+    scene.ledger.settle(failed(message, "given up"))
+    bury(scene, replace(message, replays=1), reason="crashed")
+    assert "letter_removed" not in scene.reconcile()
+    assert letters(scene) == [(replace(message, replays=1), "crashed")]
+
+
 def test_a_letter_of_a_page_that_is_done_goes(scene: Scene) -> None:
     (message,) = scene.tiling(1)
     scene.ledger.settle(done(message))

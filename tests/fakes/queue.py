@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pipeline.dead_letters import FORBIDDEN, NO_GROUP, DeadLetter
+from pipeline.dead_letters import NO_GROUP, DeadLetter, sendable
 from pipeline.message import Message
 from pipeline.outbox import Depth
 from worker.inbox import MAX_RENEWALS, Renewal
@@ -23,7 +23,7 @@ class MemoryDeadLetters:
     in_hand: set[str] = field(default_factory=set)
 
     def bury(self, body: str, attributes: Mapping[str, str], group: str) -> None:
-        kept = {name: FORBIDDEN.sub(" ", value) for name, value in attributes.items() if value}
+        kept = {name: sendable(value) for name, value in attributes.items() if value}
         self.letters.append(DeadLetter(uuid.uuid4().hex, body, kept, group, time.time()))
 
     @contextmanager

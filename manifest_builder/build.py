@@ -5,6 +5,7 @@ was built before is built again after a replay or a change of the CSV: then only
 differ are written.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,23 +38,47 @@ log = structlog.get_logger()
 
 
 def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
-    """Publish a run's manifests and end it; None where the run is not at this point."""
+    """Publish a run's manifests and end it; None where the run is not at this point.
+
+    Where the run was built under a later claim meanwhile, it is built once more: what was written
+    here may have hidden what that has published.
+    """
     run = ledger.load_run(run_id)
     if run is None or run.plan is None or run.state is not RunState.BUILDING:
         log.warning("nothing_to_build", state=run and run.state)
         return None
-    pages = sorted(ledger.pages(run_id), key=lambda page: page.message.place)
+    summary, is_finished = _build(run, run.plan, ledger)
+    while not is_finished and (later := _claimed_later(run, ledger)) is not None:
+        run = later
+        summary, is_finished = _build(run, run.plan, ledger)
+    return summary
+
+
+def _build(run: Run, plan: Plan, ledger: Ledger) -> tuple[Summary, bool]:
+    """Publish a run's manifests; tell whether that has ended it."""
+    pages = sorted(ledger.pages(run.run_id), key=lambda page: page.message.place)
     try:
-        summary = _publish(run, run.plan, pages, ledger)
+        summary = _publish(run, plan, pages, ledger)
     except TilepoolError as error:
         ledger.note_fault(run, str(error)[:MAX_FAULT_CHARACTERS])
         raise
     end = RunState.DONE if all(map(is_done, pages)) else RunState.DONE_WITH_FAILURES
-    if ledger.finish(run, end, summary):
+    is_finished = ledger.finish(run, end, summary)
+    if is_finished:
         log.info("run_finished", state=end, items=summary.items, failed=summary.failed)
     else:
-        log.warning("run_not_finished", reason="it was cancelled or claimed anew meanwhile")
-    return summary
+        log.warning("run_not_finished", reason="it was cancelled, or ended by another builder")
+    return summary, is_finished
+
+
+def _claimed_later(run: Run, ledger: Ledger) -> Run | None:
+    """Return a run under a claim that came after its own; None where there is none to build."""
+    now = ledger.load_run(run.run_id)
+    if now is None or now.claimed_at == run.claimed_at:
+        return None
+    if ledger.claim_rebuild(run.run_id, time.time(), with_gaps=now.with_gaps):
+        now = ledger.load_run(run.run_id)
+    return now if now is not None and now.state is RunState.BUILDING else None
 
 
 def _publish(run: Run, plan: Plan, pages: Sequence[Page], ledger: Ledger) -> Summary:

@@ -117,8 +117,7 @@ class Storage:
         """Return an object's content; raises MissingObject, and TooLarge before it is read."""
         with _translated(key):
             answer = obstore.get(self._store, key)
-            if limit_bytes is not None and answer.meta["size"] > limit_bytes:
-                raise TooLarge(f"{key!r} has more than {limit_bytes:,} bytes")
+            _check_size(key, answer.meta["size"], limit_bytes)
             return bytes(answer.bytes())
 
     def read_parts(self, key: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -136,10 +135,14 @@ class Storage:
         with _translated(key):
             return obstore.head(self._store, key)["size"]
 
-    def download(self, key: str, target: Path) -> str:
-        """Copy an object to a local file without holding it whole; return its ETag."""
+    def download(self, key: str, target: Path, limit_bytes: int | None = None) -> str:
+        """Copy an object to a local file without holding it whole; return its ETag.
+
+        Raises MissingObject, and TooLarge before anything is copied.
+        """
         with _translated(key):
             answer = obstore.get(self._store, key)
+            _check_size(key, answer.meta["size"], limit_bytes)
             with target.open("wb") as file:
                 for chunk in answer.stream():
                     file.write(chunk)
@@ -219,6 +222,11 @@ def open_storage(url: str) -> Storage:
     if parts.scheme == "memory":
         return Storage(MemoryStore())
     raise PermanentError(f"expected s3:// or file://, not {url!r}")
+
+
+def _check_size(key: str, size: int, limit_bytes: int | None) -> None:
+    if limit_bytes is not None and size > limit_bytes:
+        raise TooLarge(f"{key!r} has {size:,} bytes; expected at most {limit_bytes:,}")
 
 
 @contextmanager

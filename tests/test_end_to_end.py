@@ -387,7 +387,8 @@ def test_a_page_that_never_succeeds_fails_at_last_and_the_run_ends(
     write_source(source)
     # Too large for the time it is given: a transient fault, as good as a process that dies.
     write_slow_image(source / "archive/Letters/Karte 50%/Access/huge.tif")
-    environment = {**folders(source, dest), "TILEPOOL_PAGE_SECONDS": "1"}
+    quick = {"TILEPOOL_PAGE_SECONDS": "1", "TILEPOOL_BACKOFF_SECONDS": "1"}
+    environment = {**folders(source, dest), **quick}
     with running(tmp_path, environment, task_body(workers=1)) as (cloud, looks):
         run = end_of(looks)
         assert run.state is RunState.DONE_WITH_FAILURES

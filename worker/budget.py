@@ -12,15 +12,6 @@ MAX_PARTS = 5_000
 """Pages of one multi-page file."""
 
 
-def check_source(size: int) -> None:
-    """Raise BadImage for a source of too many bytes."""
-    if size > MAX_SOURCE_BYTES:
-        raise BadImage(
-            f"the file has {size:,} bytes; expected at most {MAX_SOURCE_BYTES:,};"
-            " split it, or compress it"
-        )
-
-
 def check_pixels(width: int, height: int) -> None:
     """Raise BadImage for an image of too many pixels."""
     if width * height > MAX_PIXELS:

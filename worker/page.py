@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pipeline.errors import BadImage
 from pipeline.geometry import Pyramid
 from pipeline.layout import Layout, join_key
 from pipeline.message import Message
@@ -26,9 +27,10 @@ from pipeline.storage import (
     TILE_MAX_AGE_SECONDS,
     MissingObject,
     Storage,
+    TooLarge,
     open_storage,
 )
-from worker.budget import check_source
+from worker.budget import MAX_SOURCE_BYTES
 from worker.info import info_json
 from worker.parts import count_parts
 from worker.pixels import open_pixels
@@ -89,9 +91,8 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
 
 
 def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
-    check_source(work.message.size)
     source = scratch / "source"
-    etag = _open(work.plan.source_store).download(work.message.key, source)
+    etag = _download(work, source)
     options, part = work.plan.options, work.message.part
     parts = count_parts(source) if part == 1 else 1
     pixels = open_pixels(source, scratch, part, options.pdf_dpi)
@@ -115,6 +116,15 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
         _withdraw(dest, work.info)
     dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
     return _publish_info(work, dest, etag, pyramid, parts)
+
+
+def _download(work: PageWork, source: Path) -> str:
+    """Copy a page's file, as it is now: it may have been replaced since its message was sent."""
+    try:
+        store = _open(work.plan.source_store)
+        return store.download(work.message.key, source, MAX_SOURCE_BYTES)
+    except TooLarge as error:
+        raise BadImage(f"{error}; split it, or compress it") from error
 
 
 def _publish_info(

@@ -8,6 +8,7 @@ from typing import TypeVar
 import click
 
 from console.errors import ConsoleError, ExitCode, shown
+from pipeline.errors import TilepoolError
 
 Answer = TypeVar("Answer")
 
@@ -19,6 +20,10 @@ def guarded(command: Callable[[], Answer]) -> Answer:
     except ConsoleError as error:
         click.echo(f"Error: {shown(str(error))}", err=True)
         sys.exit(error.exit_code)
+    except TilepoolError as error:
+        # A service that does not answer, or refuses: what was begun may be begun again.
+        click.echo(f"Error: {shown(str(error))}", err=True)
+        sys.exit(ExitCode.FAILED)
     except BrokenPipeError:
         # Whoever reads the output has seen enough. Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

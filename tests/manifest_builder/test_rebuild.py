@@ -4,7 +4,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -234,6 +234,42 @@ def test_a_second_builder_at_the_same_time_does_no_harm(plan: Plan, dest: Path, 
 
 
 # What a later run has taken over
+
+
+class Overtaken(MemoryLedger):
+    """Once, when a builder has read the rows, the run is ended and more happens to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], object] | None = None
+
+    def owners(self, export: str, items: Sequence[str]) -> dict[str, str]:
+        if (meanwhile := self.meanwhile) is not None:
+            self.meanwhile = None
+            meanwhile()
+        return super().owners(export, items)
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_a_builder_that_was_overtaken_by_a_replay_leaves_what_that_has_published(
+    plan: Plan, is_ended: bool
+) -> None:
+    ledger = Overtaken()
+    run_id = building(ledger, plan, [*pages_of(book=1), failed(a_message(item="map"))])
+
+    def meanwhile() -> None:
+        build(run_id, ledger)
+        replay(run_id, ledger)
+        if not is_ended:
+            assert ledger.claim_rebuild(run_id, 2, with_gaps=False)
+
+    ledger.meanwhile = meanwhile
+    assert build(run_id, ledger).withheld == ()
+    assert has_manifest(plan, "map")
+    assert listed(plan) == manifest_urls(plan, "book", "map")
+    run = ledger.load_run(run_id)
+    assert run is not None
+    assert run.state is RunState.DONE
 
 
 def test_items_of_a_later_run_are_left_as_they_are(plan: Plan, dest: Path, ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """A page's export: exactly the URL set, whole before it is visible, and not made twice."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from pipeline.task import Options
 from tests.builders import a_message, a_plan
 from tests.exports import Export
 from tests.images import textured, write_image, write_pages, write_truncated
+from worker.budget import MAX_SOURCE_BYTES
 from worker.page import PageWork, _publish_tiles, tile_page
 from worker.receipt import Receipt
 
@@ -53,6 +55,19 @@ def files_of(dest: Path, service: str = SERVICE) -> set[str]:
 def read_info(dest: Path) -> dict[str, object]:
     info: dict[str, object] = json.loads((dest / SERVICE / "info.json").read_bytes())
     return info
+
+
+def test_a_file_is_as_large_as_it_is_now_whatever_its_message_says(
+    source: Path, dest: Path
+) -> None:
+    (source / "p1.tif").touch()
+    os.truncate(source / "p1.tif", MAX_SOURCE_BYTES + 1)  # takes no space
+    work = work_for(source, dest)
+    with pytest.raises(BadImage, match=r"has 25,000,000,001 bytes; .*; split it, or compress it"):
+        publish(PageWork(replace(work.message, size=1), work.plan))
+    write_image(source / "p1.tif", 300, 200)
+    repaired = PageWork(replace(work.message, size=MAX_SOURCE_BYTES + 1), work.plan)
+    assert publish(repaired).width == 300
 
 
 def test_the_files_are_exactly_the_url_set_and_two_documents(source: Path, dest: Path) -> None:

@@ -1,5 +1,7 @@
 """One pass of the reconciler, by hand."""
 
+from dataclasses import replace
+
 from console.deployment import Deployment
 from console.embedded import JOB_ENVIRONMENT
 from console.errors import ConsoleError
@@ -24,9 +26,12 @@ def build_dispatcher(place: Deployment) -> Dispatcher:
 def reconcile(place: Deployment, *, at_once: bool = False) -> None:
     """Do one pass; `at_once` takes for stuck what stands still now, and not for minutes.
 
-    Raises ConsoleError where a run could not be brought forward.
+    What was given up before is tried anew. Raises ConsoleError where a run could not be brought
+    forward.
     """
-    limits = Limits(dispatch_seconds=0, confirm_seconds=0) if at_once else Limits()
+    limits = Limits(tries_anew=True)
+    if at_once:
+        limits = replace(limits, dispatch_seconds=0, confirm_seconds=0)
     reconciler = Reconciler(
         dispatcher=build_dispatcher(place),
         ledger=place.ledger,

@@ -18,7 +18,8 @@ from pipeline.outbox import Outbox
 from pipeline.outcome import record_outcome
 from pipeline.run import Page, PageState
 
-MAX_LETTERS = 1_000
+MAX_LETTERS = 10_000
+"""Of a pass, if there is the time. They come in no order that one could rely on."""
 REDRIVEN = "given up: its message was delivered too often without a result"
 
 Place = tuple[str, str, int, int]

@@ -33,6 +33,8 @@ MAX_RESENDS = 3
 MAX_FINAL_JOBS = 3
 MAX_SENT_AGAIN = 1_000
 MAX_LOOKED_AT = 50
+MAX_TRIED_RUNS = 3
+"""For workers that nobody expects: where those of so many runs have failed, others would too."""
 
 log = structlog.get_logger()
 
@@ -52,6 +54,9 @@ class Limits:
     confirm_seconds: int = CONFIRM_SECONDS
     pass_seconds: int = PASS_SECONDS
     claim_seconds: int = CLAIM_SECONDS
+    tries_anew: bool = False
+    """Whether what was given up before is tried anew, as somebody asks for it who may have
+    removed the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class Reconciler:
         deadline = self.now() + self.limits.pass_seconds
         faults: list[Exception] = []
         burials = Burials(self.ledger, self.outbox, self.dead_letters, self.jobs)
-        self._guarded(lambda: burials.reconcile(lambda: self.now() > deadline), faults)
+        half_time = self.now() + self.limits.pass_seconds / 2
+        self._guarded(lambda: burials.reconcile(lambda: self.now() > half_time), faults)
         scene = self._look()
         for run in scene.runs:
             if self.now() > deadline:
@@ -146,7 +152,8 @@ class Reconciler:
     def _build(self, run: Run) -> None:
         if run.final_job is not None and self.jobs.living([run.final_job]):
             return
-        if run.final_job is not None and run.final_jobs >= MAX_FINAL_JOBS:
+        is_given_up = run.final_jobs >= MAX_FINAL_JOBS and not self.limits.tries_anew
+        if run.final_job is not None and is_given_up:
             log.error("final_job_given_up", job=run.final_job, tried=run.final_jobs)
             return
         patience = self.limits.claim_seconds
@@ -156,10 +163,12 @@ class Reconciler:
 
     def _watched(self, run: Run, counts: Counts) -> Watch:
         """Return since when a run has had these counts, and remember it."""
-        if run.watch is not None and run.watch.counts == counts:
-            return run.watch
-        watch = Watch(int(self.now()), counts)
-        self.ledger.note_watch(run.run_id, watch)
+        is_the_same = run.watch is not None and run.watch.counts == counts
+        watch = run.watch if run.watch and is_the_same else Watch(int(self.now()), counts)
+        if self.limits.tries_anew:
+            watch = replace(watch, restarts=0, resends=0)
+        if watch != run.watch:
+            self.ledger.note_watch(run.run_id, watch)
         return watch
 
     def _is_still(self, watch: Watch) -> bool:
@@ -199,15 +208,27 @@ class Reconciler:
     def _serve_what_nobody_expects(self) -> None:
         """Start a worker for messages that wait while no run is tiling: after a redrive by hand.
 
-        Whichever run it is started for, it serves them all, and reopens the runs it meets.
+        Whichever run it is started for, it serves them all, and reopens the runs it meets. A run
+        whose last workers have all failed may have no job definition any more, or a broken one.
         """
+        given_up = []
         for run_id in itertools.islice(self.ledger.runs(), MAX_LOOKED_AT):
             run = self.ledger.load_run(run_id)
             if run is None or run.plan is None or run.state is RunState.DISPATCHING:
                 continue  # one that is being dispatched is about to have workers of its own
-            if not self._has_workers(run_id):
+            if self._has_workers(run_id):
+                return
+            if self.limits.tries_anew or not self._has_lost_its_last_workers(run_id):
                 start_workers(run, 1, self.ledger, self.jobs)
-            return
+                return
+            given_up.append(run_id)
+            if len(given_up) == MAX_TRIED_RUNS:
+                break
+        log.error("messages_without_workers", runs=given_up)
+
+    def _has_lost_its_last_workers(self, run_id: str) -> bool:
+        last = self.ledger.worker_jobs(run_id)[-MAX_RESTARTS:]
+        return len(self.jobs.failed(last)) == MAX_RESTARTS
 
 
 @dataclass(frozen=True, slots=True)

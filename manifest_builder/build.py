@@ -47,10 +47,11 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
     if run is None or run.plan is None or run.state is not RunState.BUILDING:
         log.warning("nothing_to_build", state=run and run.state)
         return None
-    summary, is_finished = _build(run, run.plan, ledger)
+    plan = run.plan
+    summary, is_finished = _build(run, plan, ledger)
     while not is_finished and (later := _claimed_later(run, ledger)) is not None:
         run = later
-        summary, is_finished = _build(run, run.plan, ledger)
+        summary, is_finished = _build(run, plan, ledger)
     return summary
 
 

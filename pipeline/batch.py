@@ -1,6 +1,6 @@
 """Jobs on AWS Batch: the workers of a run, and its final job. Adapter: takes a client."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.environment import RUN_ID
@@ -9,10 +9,12 @@ from pipeline.run import Plan, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.client import BatchClient
+    from mypy_boto3_batch.type_defs import KeyValuesPairTypeDef
 
 MAX_DESCRIBED_JOBS = 100
 """https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html"""
-ENDED = {"SUCCEEDED", "FAILED"}
+FAILED = "FAILED"
+ENDED = {"SUCCEEDED", FAILED}
 
 
 class Jobs(Protocol):
@@ -32,6 +34,9 @@ class Jobs(Protocol):
 
     def living(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of some jobs that have not ended."""
+
+    def failed(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those of some jobs that have ended in a fault, or were terminated."""
 
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         """End jobs; one that has ended is no error."""
@@ -64,12 +69,10 @@ class BatchJobs:
         return self._find(_plan(run), _final_name(run))
 
     def living(self, job_ids: Sequence[str]) -> set[str]:
-        alive: set[str] = set()
-        for start in range(0, len(job_ids), MAX_DESCRIBED_JOBS):
-            wanted = list(job_ids[start : start + MAX_DESCRIBED_JOBS])
-            answer = self._client.describe_jobs(jobs=wanted)
-            alive |= {job["jobId"] for job in answer["jobs"] if job["status"] not in ENDED}
-        return alive
+        return {job for job, status in self._statuses(job_ids) if status not in ENDED}
+
+    def failed(self, job_ids: Sequence[str]) -> set[str]:
+        return {job for job, status in self._statuses(job_ids) if status == FAILED}
 
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         for job_id in job_ids:
@@ -105,12 +108,19 @@ class BatchJobs:
         )
         return answer["jobId"]
 
+    def _statuses(self, job_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield the jobs that Batch knows, each with its status."""
+        for start in range(0, len(job_ids), MAX_DESCRIBED_JOBS):
+            wanted = list(job_ids[start : start + MAX_DESCRIBED_JOBS])
+            for job in self._client.describe_jobs(jobs=wanted)["jobs"]:
+                yield job["jobId"], job["status"]
+
     def _find(self, plan: Plan, name: str) -> str | None:
-        answer = self._client.list_jobs(
-            jobQueue=plan.job_queue, filters=[{"name": "JOB_NAME", "values": [name]}]
-        )
-        for job in answer["jobSummaryList"]:
-            return job["jobId"]
+        by_name: KeyValuesPairTypeDef = {"name": "JOB_NAME", "values": [name]}
+        pages = self._client.get_paginator("list_jobs")
+        for page in pages.paginate(jobQueue=plan.job_queue, filters=[by_name]):
+            for job in page["jobSummaryList"]:
+                return job["jobId"]
         return None
 
 

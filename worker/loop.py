@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from pipeline.message import Message
 from pipeline.outbox import Depth
-from worker.desk import Desk
+from worker.desk import MAX_ATTEMPTS, Desk
 from worker.fate import Again
 from worker.heartbeat import Heartbeat, Lease, now
 from worker.inbox import Delivery, Inbox
@@ -18,7 +18,9 @@ from worker.recall import Recall
 
 WAIT_SECONDS = 5
 """One long poll; it bounds how long a stop may take."""
-SERVE_AGAIN_SECONDS = 30
+FIRST_RETURN_SECONDS = 30
+"""For so long a message is given back when serving it broke, twice as long at each further
+delivery: an outage of the ledger should not use up a page's attempts."""
 EMPTY = Depth(0, 0)
 
 log = structlog.get_logger()
@@ -127,6 +129,7 @@ class Slot:
     def _give_back(self, lease: Lease) -> None:
         if not lease.lost:
             try:
-                lease.release(0 if self.stop.is_set() else SERVE_AGAIN_SECONDS)
+                seconds = FIRST_RETURN_SECONDS << (min(lease.attempt, MAX_ATTEMPTS) - 1)
+                lease.release(0 if self.stop.is_set() else seconds)
             except Exception:  # it comes back by itself, after its lease
                 log.exception("release_broke")

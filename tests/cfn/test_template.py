@@ -4,47 +4,30 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from console.cloud import resources
 from console.embedded import EmbeddedCloud
 from dispatcher.handler import RECONCILE
 from pipeline import environment
+from tests.cfn.template import load_document, properties_of, statements
 from worker.processes import MEMORY_BYTES
 
 ROOT = Path(__file__).parents[2]
 WORKER_ITSELF_BYTES = 200_000_000
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short functions as their arguments."""
-
-
-_Loader.add_multi_constructor(
-    "!",
-    lambda loader, _suffix, node: (
-        loader.construct_scalar(node)
-        if isinstance(node, yaml.ScalarNode)
-        else loader.construct_sequence(node)
-    ),
-)
-
-
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    text = (ROOT / "cfn/template.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506  # is a SafeLoader
-    return loaded
+    return load_document()
 
 
 @pytest.fixture(scope="module")
 def template(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: resource["Properties"] for name, resource in document["Resources"].items()}
+    return properties_of(document)
 
 
 def test_a_worker_has_memory_for_all_its_tiling_processes(document: dict[str, Any]) -> None:
@@ -135,17 +118,6 @@ def test_the_image_runs_a_package_named_by_the_command(template: dict[str, Any])
     assert template["JobDefinition"]["ContainerProperties"]["Command"] == ["worker"]
     for command in ("worker", "manifest_builder"):
         assert (ROOT / command / "__main__.py").is_file()
-
-
-def statements(properties: dict[str, Any]) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield the actions and resources of each statement of a role's policies."""
-    for policy in [properties, *properties.get("Policies", [])]:
-        for statement in policy.get("PolicyDocument", {}).get("Statement", []):
-            actions, targets = (
-                [entry] if isinstance(entry, str) else entry
-                for entry in (statement["Action"], statement["Resource"])
-            )
-            yield actions, targets
 
 
 def test_who_sends_to_a_queue_may(template: dict[str, Any]) -> None:

@@ -61,6 +61,21 @@ STEPS = {
     Role.OPERATOR: Point.REPLAY,
 }
 Key = tuple[str, str]
+Action = tuple[str, str]
+"""What IAM calls a request, and the resource, by its name in the template; "" where any will do."""
+WRITES = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+JOB_ACTIONS = {
+    f"/v1/{name.lower()}": f"batch:{name}"
+    for name in (
+        *("SubmitJob", "ListJobs", "DescribeJobs", "TerminateJob"),
+        *("DescribeJobQueues", "DescribeJobDefinitions"),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,21 @@ class Call:
             return frozenset()
         keys = KEY.findall(self.request.body.decode())
         return frozenset(unescape(key) for key in keys)
+
+    @cached_property
+    def actions(self) -> frozenset[Action]:
+        """Return what a request to SQS, DynamoDB or Batch has to be allowed."""
+        if self.service == "sqs":
+            is_dead = self.values["QueueUrl"].endswith("-dead")
+            queue = "PagesDead.Arn" if is_dead else "Pages.Arn"
+            return frozenset([(f"sqs:{self.operation.removesuffix('Batch')}", queue)])
+        if self.service == "dynamodb":
+            kinds = {next(iter(entry)) for entry in self.values.get("TransactItems", [])}
+            names = [WRITES[kind] for kind in kinds] or [self.operation]
+            return frozenset((f"dynamodb:{name}", "Ledger.Arn") for name in names)
+        if self.service == "batch":
+            return frozenset([(JOB_ACTIONS[self.operation], "")])
+        return frozenset()
 
     @cached_property
     def points(self) -> frozenset[Point]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.chaos.calls import Call, Point
+from tests.chaos.calls import Action, Call, Point
 from tests.chaos.hands import Hands
 from tests.chaos.http_messages import Request, Response, answer
 from tests.chaos.processes import Census, Child, Role
@@ -33,6 +33,8 @@ class Account:
     calls: Counter[Point] = field(default_factory=Counter)
     done: Counter[Point] = field(default_factory=Counter)
     """Calls that the cloud has carried out."""
+    asked: set[tuple[Role, Action]] = field(default_factory=set)
+    """What processes have to be allowed."""
     claims: int = 0
     """Of the final job of a run that was tiling."""
 
@@ -91,6 +93,7 @@ class Chaos:
             return Cut()
         call = Call(request, self.dest, child.role)
         with self._lock:
+            self.account.asked |= {(child.role, action) for action in call.actions}
             for point in call.points:
                 self._seen[point] += 1
                 self.account.calls[point] += 1

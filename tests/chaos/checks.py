@@ -8,11 +8,22 @@ from console.verify.verification import Wanted, verify
 from pipeline.message import Message, parse_message
 from pipeline.outbox import read_depth
 from pipeline.run import SHARDS, Counts, Page, PageState, RunState
+from tests.cfn.template import load_document, properties_of, statements
 from tests.chaos.arena import DEST, LAYOUT, Arena
+from tests.chaos.processes import Role
 
 LETTER_SECONDS = 30
 """Letters that are read go back when it is over."""
 EVERYTHING = 1_000_000
+
+ROLES = {
+    Role.DISPATCHER: "DispatcherRole",
+    Role.RECONCILER: "DispatcherRole",
+    Role.WORKER: "JobRole",
+    Role.TILER: "JobRole",
+    Role.BUILDER: "JobRole",
+}
+"""In the template; an operator has a role of their own."""
 
 Place = tuple[str, int, int]
 
@@ -92,6 +103,29 @@ def check_export(arena: Arena, rows: Sequence[Page]) -> None:
     assert arena.run.summary is not None
     assert set(arena.run.summary.withheld) == failed
     assert arena.run.state is (RunState.DONE_WITH_FAILURES if failed else RunState.DONE)
+
+
+def check_permissions(arena: Arena) -> None:
+    """The template's roles allow all that their processes have asked for."""
+    template = properties_of(load_document())
+    allowed = {
+        role: {
+            (action, target)
+            for properties in (template[role], template["LedgerAndJobs"])
+            for actions, targets in statements(properties)
+            for action in actions
+            for target in ("", *targets)
+        }
+        for role in set(ROLES.values())
+    }
+    asked = arena.chaos.account.asked
+    refused = {
+        (ROLES[process], action)
+        for process, action in asked
+        if process in ROLES and action not in allowed[ROLES[process]]
+    }
+    assert asked
+    assert not refused
 
 
 def read_letters(arena: Arena) -> list[Letter]:

@@ -12,6 +12,7 @@ from tests.chaos.checks import (
     check_export,
     check_failures,
     check_final_jobs,
+    check_permissions,
     check_queue,
     check_rows,
     depth,
@@ -88,6 +89,7 @@ def _check(arena: Arena, failed: frozenset[str], completions: int) -> list[Lette
     check_queue(arena)
     check_final_jobs(arena, completions)
     check_export(arena, rows)
+    check_permissions(arena)
     return letters
 
 

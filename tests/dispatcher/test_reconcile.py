@@ -1,5 +1,6 @@
 """A run that is stuck, wherever a process died, is brought forward by the next pass or two."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from dispatcher.reconcile import (
     MAX_RESENDS,
     MAX_RESTARTS,
     MAX_SENT_AGAIN,
+    MAX_TRIED_RUNS,
     Limits,
     Reconciler,
 )
@@ -282,14 +284,59 @@ def test_messages_that_vanish_again_and_again_start_no_workers_for_ever(scene: S
     assert scene.reconcile() == ["workers_given_up", "messages_given_up"]
 
 
-def test_letters_that_were_moved_back_by_hand_get_a_worker(scene: Scene) -> None:
+BY_HAND = Limits(tries_anew=True)
+
+
+def test_whoever_asks_by_hand_has_tried_anew_what_was_given_up(scene: Scene) -> None:
+    messages = scene.tiling(1)
+    scene.queue.send(messages)
+    for _ in range(MAX_RESTARTS):
+        scene.reconcile()
+        scene.jobs.terminate(scene.jobs.ids, "its machine vanished")
+    assert scene.reconcile() == ["workers_given_up"]
+    assert scene.reconcile(BY_HAND) == ["workers_started"]
+    assert len(scene.jobs.workers) == MAX_RESTARTS + 1
+
+
+def test_a_final_job_that_was_given_up_is_tried_anew_by_hand(scene: Scene) -> None:
+    run = scene.building()
+    for _ in range(MAX_FINAL_JOBS):
+        scene.time += CLAIM_SECONDS + 1
+        scene.reconcile()
+        scene.jobs.terminate(scene.jobs.ids, "its machine vanished")
+    scene.time += CLAIM_SECONDS + 1
+    assert scene.reconcile() == ["final_job_given_up"]
+    assert scene.reconcile(BY_HAND) == ["final_job_submitted", "final_job_again"]
+    assert len(scene.jobs.finals) == MAX_FINAL_JOBS + 1
+    assert scene.run(run.run_id).state is RunState.BUILDING
+
+
+def built(scene: Scene) -> str:
+    """Bring a run to its end, with a failed page."""
     (message,) = scene.tiling(1)
     scene.ledger.settle(failed(message))
     run_id = message.run_id
     scene.ledger.claim_final_job(run_id, scene.ledger.shard_counts(run_id), 1)
     scene.ledger.finish(scene.run(run_id), RunState.DONE_WITH_FAILURES, SUMMARY)
+    return run_id
+
+
+def test_workers_that_nobody_expects_are_not_started_for_ever(scene: Scene) -> None:
+    runs = [built(scene) for _ in range(MAX_TRIED_RUNS + 1)]
+    scene.queue.put("moved back by hand")
+    for _ in range(20):
+        scene.reconcile()
+        scene.jobs.terminate(scene.jobs.ids, "there is no such image")
+    assert list(Counter(scene.jobs.workers).values()) == [MAX_RESTARTS] * MAX_TRIED_RUNS
+    assert scene.reconcile() == ["messages_without_workers"]
+    assert scene.reconcile(BY_HAND) == ["workers_started"]
+    assert set(scene.jobs.workers) < set(runs)
+
+
+def test_letters_that_were_moved_back_by_hand_get_a_worker(scene: Scene) -> None:
+    run_id = built(scene)
     assert scene.reconcile() == []
-    scene.queue.put(replace(message, replays=1).to_json())
+    scene.queue.put(a_message(run_id, replays=1).to_json())
     assert scene.reconcile() == ["workers_started"]
     assert scene.reconcile() == []
     assert scene.jobs.workers == [run_id]

@@ -20,6 +20,8 @@ class MemoryJobs:
     """The last job's id by what it was submitted for."""
     ids: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    """Those of the ended that have ended in a fault."""
     claims: dict[str, Run] = field(default_factory=dict)
     """The runs of final jobs, as they were when these were submitted, by job."""
 
@@ -45,8 +47,13 @@ class MemoryJobs:
     def living(self, job_ids: Sequence[str]) -> set[str]:
         return (set(job_ids) & self.ids) - self.ended
 
+    def failed(self, job_ids: Sequence[str]) -> set[str]:
+        return set(job_ids) & self.broken
+
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
-        self.ended |= set(job_ids)
+        lived = self.living(list(job_ids))
+        self.ended |= lived
+        self.broken |= lived
 
     def missing(self, queue: str, definition: str) -> list[str]:
         return self.unknown

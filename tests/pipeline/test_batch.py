@@ -49,6 +49,7 @@ def test_a_job_lives_until_it_is_ended(jobs: Jobs, run: Run) -> None:
     nobody = [f"00000000-0000-4000-8000-{number:012}" for number in range(MAX_DESCRIBED_JOBS)]
     assert jobs.living([]) == set()
     assert jobs.living([*nobody, worker]) == {worker}
+    assert jobs.failed([*nobody, worker]) == set()
     jobs.terminate([worker], "the test is over")
     pause = threading.Event()
     for _ in range(PATIENCE_SECONDS * 10):
@@ -56,6 +57,7 @@ def test_a_job_lives_until_it_is_ended(jobs: Jobs, run: Run) -> None:
             break
         pause.wait(0.1)
     assert jobs.living([worker]) == set()
+    assert jobs.failed([*nobody, worker]) == {worker}
     jobs.terminate([worker], "it has ended, and that is no error")
 
 

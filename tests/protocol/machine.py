@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from console.errors import ConsoleError
-from dispatcher.reconcile import MAX_FINAL_JOBS, MAX_RESTARTS
-from pipeline.completion import submit_again
+from dispatcher.reconcile import MAX_FINAL_JOBS, MAX_RESENDS, MAX_RESTARTS
 from pipeline.errors import TransientError
-from pipeline.pool import start_workers
 from pipeline.run import CANCEL_SECONDS, Run, RunState, Upload
 from tests.protocol.fuse import Crash, Fuse
 from tests.protocol.promises import Promises, check_rest
@@ -358,13 +356,9 @@ class Protocol(RuleBasedStateMachine):
         raise AssertionError("it does not come to rest")
 
     def help_what_was_given_up(self) -> None:
-        """Do what the log asks an operator for, after workers or final jobs died in vain."""
-        for run in self.runs:
-            process = self.stage.process()
-            if run.state is RunState.TILING and run.watch and run.watch.restarts >= MAX_RESTARTS:
-                start_workers(run, 1, process.ledger, process.jobs)
-            if run.state is RunState.BUILDING and run.final_jobs >= MAX_FINAL_JOBS:
-                submit_again(run, run.final_job, process.ledger, process.jobs)
+        """Do as an operator does, after workers or final jobs died in vain."""
+        if any(map(_is_given_up, self.runs)):
+            self.stage.reconcile(self.stage.process(), by_hand=True)
 
     def serve_all(self) -> None:
         """Have living workers serve all messages; then they end, for the queue stays empty."""
@@ -380,6 +374,13 @@ class Protocol(RuleBasedStateMachine):
                     worker.attempt(hand, "tiled")
                     worker.settle(hand)
         jobs.ended |= jobs.ids - jobs.claims.keys()
+
+
+def _is_given_up(run: Run) -> bool:
+    if run.state is RunState.BUILDING:
+        return run.final_jobs >= MAX_FINAL_JOBS
+    watch = run.watch if run.state is RunState.TILING else None
+    return watch is not None and (watch.restarts >= MAX_RESTARTS or watch.resends >= MAX_RESENDS)
 
 
 MAX_ROUNDS = 60

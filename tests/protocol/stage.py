@@ -10,7 +10,7 @@ from console.rebuild import rebuild
 from console.replay import Choice, Chosen, remove_letters, replay
 from console.resume import resume
 from dispatcher.dispatch import Dispatcher
-from dispatcher.reconcile import Reconciler
+from dispatcher.reconcile import Limits, Reconciler
 from manifest_builder.build import finish_run
 from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadImage, TransientError
@@ -23,7 +23,7 @@ from tests.protocol.worlds import World
 from worker.desk import Desk
 from worker.fate import Fate
 from worker.inbox import Delivery
-from worker.loop import SERVE_AGAIN_SECONDS
+from worker.loop import FIRST_RETURN_SECONDS
 from worker.page import PageWork
 
 SOURCES = ("book/Access/p1.tif", "book/Access/p2.tif", "Other/map/Access/p1.tif")
@@ -78,7 +78,7 @@ class Worker:
         try:
             self.desk.settle(delivery, hand.message, hand.fate)
         except TransientError:
-            delivery.release(SERVE_AGAIN_SECONDS)
+            delivery.release(FIRST_RETURN_SECONDS)
 
 
 def _tile(work: PageWork) -> TiledPage:
@@ -159,13 +159,14 @@ class Stage:
     def dispatch(self, process: Process, upload: Upload) -> None:
         self.dispatcher(process).dispatch(upload)
 
-    def reconcile(self, process: Process) -> None:
+    def reconcile(self, process: Process, *, by_hand: bool = False) -> None:
         Reconciler(
             dispatcher=self.dispatcher(process),
             ledger=process.ledger,
             outbox=process.outbox,
             dead_letters=process.dead_letters,
             jobs=process.jobs,
+            limits=Limits(tries_anew=by_hand),
             now=lambda: self.world.time,
         ).reconcile()
 

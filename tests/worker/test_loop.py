@@ -228,7 +228,7 @@ def test_a_fault_of_the_ledger_gives_the_message_back(
         return real(*args, **kwargs)
 
     monkeypatch.setattr(scene.ledger, part, fail_once)
-    monkeypatch.setattr("worker.loop.SERVE_AGAIN_SECONDS", 0)
+    monkeypatch.setattr("worker.loop.FIRST_RETURN_SECONDS", 0)
     monkeypatch.setattr(scene.slot.desk, "_delays", Delays(first_backoff=0))
     scene.slot.run()
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)

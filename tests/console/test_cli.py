@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from console.__main__ import cli
+from console.commands.guard import guarded
 from console.commands.sections import SECTIONS
 from console.serve import make_server
+from pipeline.errors import TransientError
 from tests.builders import task_body
 
 COMMANDS = sorted(cli.commands)
@@ -18,6 +20,18 @@ COMMANDS = sorted(cli.commands)
 
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, arguments)
+
+
+def test_a_service_that_refuses_ends_a_command_with_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refused() -> None:
+        raise TransientError("SQS refused 3 messages")
+
+    with pytest.raises(SystemExit) as ended:
+        guarded(refused)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "Error: SQS refused 3 messages\n"
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -234,6 +235,29 @@ def test_a_fault_of_the_ledger_gives_the_message_back(
     assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
     assert scene.jobs.finals == [scene.run_id]
     assert scene.queue.entries == []
+
+
+@dataclass
+class Returned:
+    """A lease that notes for how long its message was given back."""
+
+    attempt: int
+    lost: bool = False
+    seconds: int | None = None
+
+    def release(self, seconds: int) -> None:
+        self.seconds = seconds
+
+
+def test_a_message_is_given_back_for_longer_each_time_that_serving_it_breaks() -> None:
+    slot = Scene(pages=0).slot
+    returned = [Returned(attempt) for attempt in (1, 2, 3, 4, 5, 6, 10)]
+    for lease in returned:
+        slot._give_back(lease)  # type: ignore[arg-type]
+    assert [lease.seconds for lease in returned] == [30, 60, 120, 240, 480, 480, 480]
+    slot.stop.set()
+    slot._give_back(last := Returned(5))  # type: ignore[arg-type]
+    assert last.seconds == 0
 
 
 def test_a_page_longer_than_a_lease_is_tiled_once() -> None:

@@ -387,7 +387,7 @@ def test_a_page_that_never_succeeds_fails_at_last_and_the_run_ends(
     write_source(source)
     # Too large for the time it is given: a transient fault, as good as a process that dies.
     write_slow_image(source / "archive/Letters/Karte 50%/Access/huge.tif")
-    quick = {"TILEPOOL_PAGE_SECONDS": "1", "TILEPOOL_BACKOFF_SECONDS": "1"}
+    quick = {"TILEPOOL_PAGE_SECONDS": "1", "TILEPOOL_BACKOFF_SECONDS": "0"}
     environment = {**folders(source, dest), **quick}
     with running(tmp_path, environment, task_body(workers=1)) as (cloud, looks):
         run = end_of(looks)

@@ -119,6 +119,8 @@ def manifests(name: str, wait: bool, where: Where) -> None:  # noqa: FBT001
 def reconcile(at_once: bool, wait: bool, where: Where) -> None:  # noqa: FBT001
     """Bring forward every run that is stuck, now; on AWS that happens every five minutes.
 
+    What was tried several times in vain, and given up, is tried anew.
+
     Exit codes: 0 nothing is stuck any more; 1 something could not be brought forward; 2 usage; 3
     a run that was followed has ended, but pages failed.
     """

@@ -322,6 +322,22 @@ def test_workers_that_die_at_work_lose_nothing(
     assert len(Export(dest, BASE_URL).manifests(COLLECTION)) == 2
 
 
+def test_a_small_run_is_tiled_while_a_large_one_before_it_still_waits(
+    tmp_path: Path, source: Path, dest: Path
+) -> None:
+    write_source(source)
+    large = source / "archive/Large/Access"
+    for number in range(500):
+        write_image(large / f"p{number}.jpg", 60, 40)
+    body = task_body({"ACCESS_DIR": "archive/Large"}, workers=1)
+    with running(tmp_path, folders(source, dest), body) as (cloud, looks):
+        assert next(look for look in looks if look.counts.done).counts.pending > 100
+        cloud.upload_task("small.json", task_body(workers=1))
+        small = follow_upload(cloud, "small.json")
+        assert next(look for look in small if look.counts.done == 12).counts.pending == 0
+        assert next(looks).counts.pending > 0
+
+
 def test_the_same_runs_from_bucket_to_bucket(tmp_path: Path, source: Path) -> None:
     write_source(source)
     with embedded_cloud(tmp_path / "cloud", {"TILEPOOL_IDLE_SECONDS": "1"}) as cloud:

@@ -79,7 +79,7 @@ def cloud() -> None:
     """Keep an embedded cloud running between commands."""
 
 
-@cloud.command()
+@cloud.command(short_help="Start the embedded cloud.")
 @folder_option
 def up(folder: Path) -> None:
     """Start the embedded cloud; it goes on with what its folder holds."""
@@ -88,7 +88,7 @@ def up(folder: Path) -> None:
     click.echo(guarded(lambda: bring_up(folder)))
 
 
-@cloud.command()
+@cloud.command(short_help="Stop the embedded cloud.")
 @folder_option
 def down(folder: Path) -> None:
     """Stop the embedded cloud; what is under way goes on after the next `up`."""

@@ -33,8 +33,8 @@ LOCAL = Config(retries={"mode": "standard", "max_attempts": 3}, proxies={})
 STOP_SECONDS = 60
 START_SECONDS = 30
 LOOK_SECONDS = 0.05
-RECONCILE_SECONDS = 300.0
-"""As often as the template's rule has it."""
+RECONCILE_SECONDS = 30.0
+"""More often than the template's rule has it: somebody sits there and waits."""
 NEVER_SECONDS = 1e6
 READY = b"ready\n"
 

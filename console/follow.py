@@ -1,5 +1,6 @@
 """Following a run in the ledger until it ends, or until it is clear that it will not."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ def follow_upload(cloud: EmbeddedCloud, task_key: str) -> Iterator[Look]:
 
     Raises ConsoleError when the dispatcher gave up, or no job is left to bring the run forward.
     """
-    yield from follow_run(cloud, _await_run(cloud, task_key))
+    run_id = await_run(cloud, task_key)
+    if run_id is not None:
+        yield from follow_run(cloud, run_id)
 
 
 def follow_run(place: Deployment, run_id: str) -> Iterator[Look]:
@@ -75,8 +78,13 @@ def _logs(place: Deployment) -> str:
     return f"in {place.logs}" if isinstance(place, EmbeddedCloud) else "in CloudWatch"
 
 
-def _await_run(cloud: EmbeddedCloud, task_key: str) -> str:
+def await_run(cloud: EmbeddedCloud, task_key: str, patience: float = math.inf) -> str | None:
+    """Return the run of an upload, once there is one; None where none came in so many seconds.
+
+    Raises ConsoleError when the dispatcher gave up.
+    """
     others: set[str] = set()
+    deadline = time.monotonic() + patience
     while True:
         for run_id in cloud.ledger.runs():
             if run_id in others:
@@ -87,6 +95,8 @@ def _await_run(cloud: EmbeddedCloud, task_key: str) -> str:
             others.add(run_id)
         if _has_failed(cloud, task_key):
             raise ConsoleError(f"the dispatcher failed; see {cloud.logs / 'dispatcher.log'}")
+        if time.monotonic() > deadline:
+            return None
         time.sleep(POLL_SECONDS)
 
 

@@ -11,13 +11,15 @@ from typing import Any
 
 from console.embedded import JOB_ENVIRONMENT, EmbeddedCloud
 from console.errors import ConsoleError, ExitCode
-from console.follow import Look, follow_upload
+from console.follow import Look, await_run, follow_upload
 from console.options import Where
 from console.place import embedded_deployment
 from pipeline.run import Page, PageState, Run, RunState
 from pipeline.task import BUCKET_NAME, is_folder_url
 
 DEFAULT_WORKERS = 2
+ABOUT_TO_OPEN_SECONDS = 10
+"""After an interrupt, so long for the run of what was just uploaded to come, to be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,10 @@ def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Lo
         for look in follow_upload(cloud, key):  # the last is wanted, and the latest
             watch(look)
     except KeyboardInterrupt:
-        if look is None:
+        run_id = look.run.run_id if look else await_run(cloud, key, ABOUT_TO_OPEN_SECONDS)
+        if run_id is None:
             raise
         # Else a later command, on the same state, would go on with it unasked.
-        run_id = look.run.run_id
         cloud.ledger.cancel(run_id, time.time())
         cloud.jobs.terminate(cloud.ledger.worker_jobs(run_id), "stopped by its user")
         raise KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}") from None

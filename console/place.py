@@ -50,7 +50,10 @@ def embedded_deployment(
             yield cloud
         except (EndpointConnectionError, HTTPClientError) as error:
             log = cloud.logs / "cloud.log"
-            raise ConsoleError(f"the embedded cloud died or was stopped; see {log}") from error
+            raise ConsoleError(
+                f"the embedded cloud died or was stopped; see {log}. `tilepool reconcile` goes on"
+                " with what was under way"
+            ) from error
         except (BotoCoreError, ClientError) as error:
             raise ConsoleError(f"the embedded cloud: {_line(error)}") from error
 

@@ -1,12 +1,14 @@
 """One pass of the reconciler, by hand."""
 
 from dataclasses import replace
+from itertools import islice
 
 from console.deployment import Deployment
 from console.embedded import JOB_ENVIRONMENT
 from console.errors import ConsoleError
+from console.redrive import await_workers
 from dispatcher.dispatch import Dispatcher
-from dispatcher.reconcile import Limits, Reconciler
+from dispatcher.reconcile import MAX_LOOKED_AT, Limits, Reconciler
 from dispatcher.tasks import S3TaskFiles
 from pipeline.environment import Environment
 
@@ -21,6 +23,17 @@ def build_dispatcher(place: Deployment) -> Dispatcher:
         jobs=place.jobs,
         environment=Environment(JOB_ENVIRONMENT if is_embedded else {}),
     )
+
+
+def await_unexpected(place: Deployment) -> None:
+    """Wait for workers that were started for messages of no run under way; they would end with us.
+
+    What they have reopened is then under way.
+    """
+    under_way = set(place.ledger.open_runs())
+    run_ids = islice((run for run in place.ledger.runs() if run not in under_way), MAX_LOOKED_AT)
+    served = [run for run in run_ids if place.jobs.living(place.ledger.worker_jobs(run))]
+    await_workers(place, served)
 
 
 def reconcile(place: Deployment, *, at_once: bool = False) -> None:

@@ -58,6 +58,8 @@ class Chosen:
     ledger: Ledger
     taken: Counter[str] = field(default_factory=Counter)
     """Pages whose item a later run has made its own, by that run; complete after `pages`."""
+    items: set[str] = field(default_factory=set)
+    """Those of the pages that are meant; complete after `pages`."""
 
     def pages(self) -> Iterator[Page]:
         """Yield the pages that can be replayed, in no order."""
@@ -68,6 +70,7 @@ class Chosen:
 
     def _own(self, pages: Sequence[Page]) -> Iterator[Page]:
         items = sorted({page.message.item for page in pages})
+        self.items.update(items)
         owners = self.ledger.owners(plan_of(self.run).export, items)
         for page in pages:
             owner = owners.get(page.message.item, self.run.run_id)

@@ -1,5 +1,6 @@
 """What `tilepool replay` does and says, for one run and for all that have dead letters."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ class Replaying:
         """Replay the chosen pages of a run, and say so; raises ConsoleError where none is."""
         replayed, places = self._replay(run)
         if replayed.pages == 0 and replayed.queued == 0:
-            self._refuse(replayed)
+            self._refuse(run, replayed.taken)
         self._tell_letters(replayed.pages, remove_letters(places, self.parts))
         return replayed
 
@@ -63,7 +64,17 @@ class Replaying:
         return replayed
 
     def show_run(self, run: Run) -> ExitCode:
-        """List the pages of a run that would be replayed; change nothing."""
+        """List the pages of a run that would be replayed; change nothing.
+
+        Raises ConsoleError where none is, as replaying them would.
+        """
+        shown, taken = self._show(run)
+        if shown == 0:
+            self._refuse(run, taken)
+        return ExitCode.DONE
+
+    def _show(self, run: Run) -> tuple[int, Counter[str]]:
+        """List pages; return how many, and how many belong to later runs."""
         check_replayable(run)
         chosen = Chosen(run, self.choice, self.parts.ledger)
         pages = chosen.pages()
@@ -74,11 +85,12 @@ class Replaying:
         if number > len(shown):
             say(self.console, f"  … and {number - len(shown):,} more")
         say(self.console, f"{run.run_id}: {counted(number, 'page')} would be replayed")
-        self._tell_taken(Replayed(run.run_id, 0, 0, 0, chosen.taken))
+        self._tell_taken(chosen.taken)
+        self._tell_missed(chosen)
         if run.state is RunState.CANCELLED and number:
             pending = self.parts.ledger.counts(run.run_id).pending
             say(self.console, f"  and as it is cancelled, {pending:,} others tiled")
-        return ExitCode.DONE
+        return number, chosen.taken
 
     def show_all(self) -> ExitCode:
         """List the pages of all runs with dead letters that would be replayed."""
@@ -87,7 +99,7 @@ class Replaying:
             run = find_run(self.parts.ledger, run_id)
             reason = _unfit(run)
             if reason is None:
-                self.show_run(run)
+                self._show(run)
             else:
                 say(self.console, f"{run_id}: would be left alone, {reason}")
         if not survey.runs:
@@ -103,7 +115,8 @@ class Replaying:
             say(self.console, f"{run.run_id}: {pages} replayed, {workers} started")
         if replayed.queued:
             say(self.console, f"  and {replayed.queued:,} that were queued when it was cancelled")
-        self._tell_taken(replayed)
+        self._tell_taken(replayed.taken)
+        self._tell_missed(chosen)
         return replayed, places
 
     def _tell_letters(self, pages: int, letters: int) -> None:
@@ -115,15 +128,29 @@ class Replaying:
                 " command's hand), and were sent by the ledger's row",
             )
 
-    def _tell_taken(self, replayed: Replayed) -> None:
-        for owner, pages in replayed.taken.items():
+    def _tell_taken(self, taken: Counter[str]) -> None:
+        for owner, pages in taken.items():
             which = counted(pages, "failed page")
             say(self.console, f"  {which} left alone: the items belong to a later run, {owner}")
 
-    def _refuse(self, replayed: Replayed) -> None:
-        run_id = replayed.run_id
-        if replayed.taken:
+    def _tell_missed(self, chosen: Chosen) -> None:
+        # With --all, other runs may have the item.
+        if chosen.items:
+            for item in sorted(self.choice.items - chosen.items):
+                say(self.console, f"  {item!r} has no such page in {chosen.run.run_id}")
+
+    def _refuse(self, run: Run, taken: Counter[str]) -> None:
+        """Say that nothing is chosen, and why; only a run that has no failed page is no error."""
+        run_id = run.run_id
+        if taken:
             raise ConsoleError(f"run {run_id}: nothing that was chosen is this run's any more")
+        pending = self.parts.ledger.counts(run_id).pending
+        if self.choice == Choice() and pending:
+            verb = f"resume {run_id}" if run.state is RunState.CANCELLED else "reconcile"
+            raise ConsoleError(
+                f"run {run_id}: no page has failed, but {counted(pending, 'page')} still to do:"
+                f" `tilepool {verb}` goes on with them"
+            )
         if self.choice == Choice():
             return say(self.console, f"{run_id}: no page has failed")
         raise ConsoleError(

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from console.job_view import JobView
 from console.plain import counted, say, spoken
-from pipeline.run import Counts, Run, RunState
+from pipeline.run import Counts, Run, RunState, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +43,7 @@ def next_steps(status: Status, name: str | None = None, options: str = "") -> li
 
     match run.state:
         case RunState.DISPATCHING if run.waits_for:
-            steps = [f"waits until run {run.waits_for} has ended, which has some of its items"]
+            steps = [f"waits for run {run.waits_for}, which has some of its items, to end"]
         case RunState.TILING if not any(worker.lives for worker in status.workers):
             steps = [f"no worker of it lives: `tilepool reconcile{options}` starts some if need be"]
         case RunState.BUILDING if status.final_job is not None and not status.final_job.lives:
@@ -88,32 +89,42 @@ def status_as_json(status: Status, options: str = "") -> str:
 
 def show_status(console: "Console", status: Status, options: str = "") -> None:
     """Print a status in a few lines."""
-    run = status.run
-
-    def line(name: str, text: str) -> None:
+    say(console, f"{status.run.run_id}: {spoken(status.run.state.value)}")
+    lines = [*_lines(status), *(("next", step) for step in next_steps(status, options=options))]
+    for name, text in lines:
         say(console, f"  {name:<11}{text}")
 
-    say(console, f"{run.run_id}: {spoken(run.state.value)}")
-    line("task", f"{run.upload.bucket}/{run.upload.key}, uploaded {run.upload.time}")
+
+def _lines(status: Status) -> Iterator[tuple[str, str]]:
+    run = status.run
+    yield "task", f"{run.upload.bucket}/{run.upload.key}, uploaded {run.upload.time}"
     if run.plan is not None:
-        line("images", _images(status.counts))
+        yield "images", _images(status.counts)
     if status.workers:
         states = sorted(status.worker_states.items())
-        line("workers", ", ".join(f"{number} {state}" for state, number in states))
+        yield "workers", ", ".join(f"{number} {state}" for state, number in states)
     if status.final_job is not None:
-        reason = f" ({status.final_job.reason})" if status.final_job.reason else ""
-        line("final job", f"{status.final_job.status.lower()}{reason}")
-        if status.final_job.log:
-            line("its log", status.final_job.log)
+        yield from _final_job(status.final_job)
     if run.fault is not None:
-        line("fault", run.fault)
-    if run.plan is not None and run.summary is not None:
-        line("manifests", f"{run.summary.items}" + (", with gaps" if run.summary.with_gaps else ""))
-        line("collection", run.summary.collection_url)
+        yield "fault", run.fault
+    if run.summary is not None:
+        yield from _published(run.summary)
     for error in run.errors[:MAX_SHOWN]:
-        line("mistake", error)
-    for step in next_steps(status, options=options):
-        line("next", step)
+        yield "mistake", error
+
+
+def _final_job(job: JobView) -> Iterator[tuple[str, str]]:
+    reason = f" ({job.reason})" if job.reason else ""
+    yield "final job", f"{job.status.lower()}{reason}"
+    if job.log:
+        yield "its log", job.log
+
+
+def _published(summary: Summary) -> Iterator[tuple[str, str]]:
+    yield "manifests", f"{summary.items}" + (", with gaps" if summary.with_gaps else "")
+    for item in summary.withheld[:MAX_SHOWN]:
+        yield "withheld", f"{item}: no manifest, pages failed"
+    yield "collection", summary.collection_url
 
 
 def _images(counts: Counts) -> str:

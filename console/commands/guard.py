@@ -28,6 +28,10 @@ def guarded(command: Callable[[], Answer]) -> Answer:
         # Whoever reads the output has seen enough. Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.FAILED)
+    except OSError as error:
+        # A full disk, or a file that was taken away meanwhile.
+        click.echo(f"Error: {shown(str(error))}", err=True)
+        sys.exit(ExitCode.FAILED)
     except KeyboardInterrupt as interrupt:
         click.echo("\n".join(["Stopped.", *map(str, interrupt.args)]), err=True)
         sys.exit(ExitCode.FAILED)

@@ -127,7 +127,7 @@ def reconcile(at_once: bool, wait: bool, where: Where) -> None:  # noqa: FBT001
     from console.connected import connected
     from console.events import told_to
     from console.plain import say
-    from console.reconcile import reconcile
+    from console.reconcile import await_unexpected, reconcile
 
     def bring_forward() -> ExitCode:
         with connected(where) as (place, console):
@@ -141,6 +141,8 @@ def reconcile(at_once: bool, wait: bool, where: Where) -> None:  # noqa: FBT001
                 reconcile(place, at_once=at_once)
             if not told:
                 say(console, "Nothing is stuck")
+            if place.private:
+                await_unexpected(place)
             open_runs = list(place.ledger.open_runs())
             return follow(place, console, open_runs, where, wait=wait)
 

@@ -35,7 +35,7 @@ class Wanted:
         if self.everything == (self.name is not None):
             return "expected either RUN or --all"
         if self.native and (not self.everything or self.items or self.reason or self.dry_run):
-            return "--native moves all letters: expected it with --all, and without a choice"
+            return "--native moves all letters: expected it with --all, --workers and --wait alone"
         return None
 
 

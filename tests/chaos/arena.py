@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from console.cloud.child_environment import child_environment
 from console.cloud.folder import Contact, open_folder
-from console.embedded import EmbeddedCloud, embedded_cloud
+from console.embedded import NEVER_SECONDS, EmbeddedCloud, embedded_cloud
 from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE
 from pipeline.layout import Layout
 from pipeline.run import PageState, Run, RunState, Upload, derive_run_id
@@ -250,7 +250,8 @@ def open_arena(archive: Archive, folder: Path, scale: Scale, seed: int | None) -
             "TILEPOOL_BACKOFF_SECONDS": str(scale.backoff_seconds),
         }
         with (
-            embedded_cloud(folder, environment) as cloud,
+            # The suite has it reconcile, more often than the cloud's own schedule would.
+            embedded_cloud(folder, environment, NEVER_SECONDS) as cloud,
             _seen_through(proxy, cloud, folder / "operator") as operator,
         ):
             address = urlsplit(cloud.url)

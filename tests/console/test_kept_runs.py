@@ -12,6 +12,8 @@ import pytest
 from console.cloud.folder import CloudFolder
 from console.embedded import JOB_ENVIRONMENT, NEVER_SECONDS, embedded_cloud
 from console.keep import bring_down, bring_up
+from console.local import LocalRun, run_locally
+from console.options import Where
 from pipeline.run import Counts, PageState, RunState
 from tests.builders import ENVIRONMENT, a_plan, a_run, new_run_id, task_body
 from tests.console.test_keep import kept, tilepool, until
@@ -71,6 +73,39 @@ def test_a_local_run_does_not_wait_for_one_that_was_cut_off(
     assert f"tilepool cancel {cut_off.run_id}" in " ".join(told.stderr.split())
     assert run is not None
     assert run.state is RunState.CANCELLED
+
+
+def test_a_run_that_is_interrupted_before_it_has_opened_is_cancelled_too(
+    kept: CloudFolder, task: Path, source: Path, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("console.local.follow_upload", interrupted)
+    wanted = LocalRun(task.read_bytes(), source, dest)
+    with pytest.raises(KeyboardInterrupt, match="To go on with it: tilepool resume"):
+        run_locally(wanted, Where(kept.path), lambda _: None)
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        (run_id,) = cloud.ledger.runs()
+        run = cloud.ledger.load_run(run_id)
+    assert run is not None
+    assert run.state is RunState.CANCELLED
+
+
+def test_a_message_that_nobody_expects_is_served_before_a_pass_by_hand_ends(
+    kept: CloudFolder, task: Path, source: Path, dest: Path
+) -> None:
+    done = tilepool("local", task, "--source", source, "--dest", dest, "--dir", kept.path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        (run_id,) = cloud.ledger.runs()
+        page = next(cloud.ledger.pages(run_id, PageState.DONE))
+        cloud.outbox.send([page.message])
+    told = tilepool("reconcile", "--dir", kept.path)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "workers started" in told.stdout
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        assert cloud.outbox.depth().waiting == 0
 
 
 def test_what_is_no_upload_in_the_queue_of_uploads_keeps_no_task_from_its_run(

@@ -313,6 +313,34 @@ def test_a_dry_run_lists_pages_and_changes_nothing(site: Site) -> None:
     assert (len(site.letters()), site.queued()) == (2, [])
 
 
+def test_a_dry_run_that_chooses_nothing_ends_as_a_replay_would(site: Site) -> None:
+    run = site.ended({"a": ["damaged"]})
+    for choice in (Choice(frozenset({"b"})), Choice(reason="missing")):
+        for act in (replaying(site, choice).show_run, replaying(site, choice).replay_run):
+            with pytest.raises(ConsoleError, match="no failed page is chosen") as refused:
+                act(run)
+            assert refused.value.exit_code is ExitCode.USAGE
+
+
+def test_an_item_without_a_failed_page_is_named(site: Site) -> None:
+    run = site.ended({"a": ["damaged"], "c": [""]})
+    asked = replaying(site, Choice(frozenset({"a", "b", "c"})))
+    asked.show_run(run)
+    asked.replay_run(run)
+    for item in ("b", "c"):
+        assert told(asked).count(f"'{item}' has no such page in {run.run_id}") == 2
+
+
+@pytest.mark.parametrize(("is_cancelled", "verb"), [(False, "reconcile"), (True, "resume")])
+def test_a_run_with_pages_to_do_and_none_that_failed_is_not_said_to_be_well(
+    site: Site, is_cancelled: bool, verb: str
+) -> None:
+    pages: dict[str, list[str | None]] = {"a": ["", None]}
+    run = site.cancelled(pages) if is_cancelled else site.tiling(pages)
+    with pytest.raises(ConsoleError, match=f"1 page still to do: `tilepool {verb}"):
+        replaying(site).replay_run(run)
+
+
 def test_a_dry_run_shows_some_pages_of_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.replaying.MAX_SHOWN", 2)
     asked = replaying(site)

@@ -44,7 +44,10 @@ def test_a_status_is_a_few_lines() -> None:
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        (status(RunState.DISPATCHING, waits_for="letters-0"), "until run letters-0 has ended"),
+        (
+            status(RunState.DISPATCHING, waits_for="letters-0"),
+            "waits for run letters-0, which has some of its items, to end",
+        ),
         (status(RunState.TILING, workers=(ENDED,)), "`tilepool reconcile --stack s`"),
         (status(RunState.BUILDING, final_job=DEAD), "`tilepool manifests letters-1 --stack s`"),
         (status(RunState.CANCELLED), "`tilepool resume letters-1 --stack s`"),

@@ -35,6 +35,8 @@ MAX_SENT_AGAIN = 1_000
 MAX_LOOKED_AT = 50
 MAX_TRIED_RUNS = 3
 """For workers that nobody expects: where those of so many runs have failed, others would too."""
+MAX_FAILED_WORKERS = 10
+"""So many failures in a row, and there is half a day between two more."""
 
 log = structlog.get_logger()
 
@@ -208,8 +210,9 @@ class Reconciler:
     def _serve_what_nobody_expects(self) -> None:
         """Start a worker for messages that wait while no run is tiling: after a redrive by hand.
 
-        Whichever run it is started for, it serves them all, and reopens the runs it meets. A run
-        whose last workers have all failed may have no job definition any more, or a broken one.
+        Whichever run it is started for, it serves them all, and reopens the runs it meets. One of
+        which all workers fail may have a broken job definition: others are tried, and it again
+        after some time.
         """
         given_up = []
         for run_id in itertools.islice(self.ledger.runs(), MAX_LOOKED_AT):
@@ -218,7 +221,7 @@ class Reconciler:
                 continue  # one that is being dispatched is about to have workers of its own
             if self._has_workers(run_id):
                 return
-            if self.limits.tries_anew or not self._has_lost_its_last_workers(run_id):
+            if self.limits.tries_anew or self._may_start_another(run_id):
                 start_workers(run, 1, self.ledger, self.jobs)
                 return
             given_up.append(run_id)
@@ -226,9 +229,15 @@ class Reconciler:
                 break
         log.error("messages_without_workers", runs=given_up)
 
-    def _has_lost_its_last_workers(self, run_id: str) -> bool:
-        last = self.ledger.worker_jobs(run_id)[-MAX_RESTARTS:]
-        return len(self.jobs.failed(last)) == MAX_RESTARTS
+    def _may_start_another(self, run_id: str) -> bool:
+        """Tell whether a worker may be started after the last; each that fails doubles the wait."""
+        last = self.ledger.worker_jobs(run_id)[: -MAX_FAILED_WORKERS - 1 : -1]
+        submitted = self.jobs.failed(last)
+        failed = len(list(itertools.takewhile(submitted.__contains__, last)))
+        if failed < MAX_RESTARTS:
+            return True
+        wait = self.limits.confirm_seconds << (failed - MAX_RESTARTS)
+        return submitted[last[0]] + wait < self.now()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from pipeline.run import Plan, Run
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.client import BatchClient
-    from mypy_boto3_batch.type_defs import KeyValuesPairTypeDef
+    from mypy_boto3_batch.type_defs import JobDetailTypeDef, KeyValuesPairTypeDef
 
 MAX_DESCRIBED_JOBS = 100
 """https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html"""
+MILLISECONDS = 1000
 FAILED = "FAILED"
 ENDED = {"SUCCEEDED", FAILED}
 
@@ -35,8 +36,11 @@ class Jobs(Protocol):
     def living(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of some jobs that have not ended."""
 
-    def failed(self, job_ids: Sequence[str]) -> set[str]:
-        """Return those of some jobs that have ended in a fault, or were terminated."""
+    def failed(self, job_ids: Sequence[str]) -> dict[str, float]:
+        """Return those of some jobs that have ended in a fault, or were terminated.
+
+        With each comes the time of its submission, in seconds since the epoch.
+        """
 
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         """End jobs; one that has ended is no error."""
@@ -69,10 +73,14 @@ class BatchJobs:
         return self._find(_plan(run), _final_name(run))
 
     def living(self, job_ids: Sequence[str]) -> set[str]:
-        return {job for job, status in self._statuses(job_ids) if status not in ENDED}
+        return {job["jobId"] for job in self._describe(job_ids) if job["status"] not in ENDED}
 
-    def failed(self, job_ids: Sequence[str]) -> set[str]:
-        return {job for job, status in self._statuses(job_ids) if status == FAILED}
+    def failed(self, job_ids: Sequence[str]) -> dict[str, float]:
+        return {
+            job["jobId"]: job["createdAt"] / MILLISECONDS
+            for job in self._describe(job_ids)
+            if job["status"] == FAILED
+        }
 
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         for job_id in job_ids:
@@ -108,12 +116,11 @@ class BatchJobs:
         )
         return answer["jobId"]
 
-    def _statuses(self, job_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Yield the jobs that Batch knows, each with its status."""
+    def _describe(self, job_ids: Sequence[str]) -> "Iterator[JobDetailTypeDef]":
+        """Yield those of some jobs that Batch knows."""
         for start in range(0, len(job_ids), MAX_DESCRIBED_JOBS):
             wanted = list(job_ids[start : start + MAX_DESCRIBED_JOBS])
-            for job in self._client.describe_jobs(jobs=wanted)["jobs"]:
-                yield job["jobId"], job["status"]
+            yield from self._client.describe_jobs(jobs=wanted)["jobs"]
 
     def _find(self, plan: Plan, name: str) -> str | None:
         by_name: KeyValuesPairTypeDef = {"name": "JOB_NAME", "values": [name]}

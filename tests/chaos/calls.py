@@ -190,10 +190,12 @@ class Call:
         writes = self.writes
         pages = [write for write in writes if write.is_page]
         runs = [write for write in writes if write.is_run]
+        reopens = any(run.sets("state", RunState.TILING.value) for run in runs)
         if any(page.sets("state", *map(str, ENDED_PAGES)) for page in pages):
             yield Point.OUTCOME
         elif any(page.sets("state", PageState.QUEUED.value) and not page.is_put for page in pages):
-            yield Point.REQUEUE
+            if not reopens:  # else it is a part of that
+                yield Point.REQUEUE
         elif any("parts" in page.values and not page.is_put for page in pages):
             yield Point.EXPAND
         elif any(page.is_put for page in pages):

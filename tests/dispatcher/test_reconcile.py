@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from dispatcher.reconcile import (
     CONFIRM_SECONDS,
     DISPATCH_SECONDS,
+    MAX_FAILED_WORKERS,
     MAX_FINAL_JOBS,
     MAX_RESENDS,
     MAX_RESTARTS,
@@ -285,6 +286,7 @@ def test_messages_that_vanish_again_and_again_start_no_workers_for_ever(scene: S
 
 
 BY_HAND = Limits(tries_anew=True)
+A_DAY_OF_PASSES = 288
 
 
 def test_whoever_asks_by_hand_has_tried_anew_what_was_given_up(scene: Scene) -> None:
@@ -324,13 +326,34 @@ def built(scene: Scene) -> str:
 def test_workers_that_nobody_expects_are_not_started_for_ever(scene: Scene) -> None:
     runs = [built(scene) for _ in range(MAX_TRIED_RUNS + 1)]
     scene.queue.put("moved back by hand")
-    for _ in range(20):
-        scene.reconcile()
-        scene.jobs.terminate(scene.jobs.ids, "there is no such image")
-    assert list(Counter(scene.jobs.workers).values()) == [MAX_RESTARTS] * MAX_TRIED_RUNS
+    starts = []
+    for _ in range(3):
+        for _ in range(A_DAY_OF_PASSES):
+            scene.reconcile()
+            scene.jobs.terminate(scene.jobs.ids, "there is no such image")
+            scene.time += CONFIRM_SECONDS
+        starts.append(len(scene.jobs.workers))
+    assert len(Counter(scene.jobs.workers)) == MAX_TRIED_RUNS
+    assert starts[0] <= MAX_TRIED_RUNS * (MAX_FAILED_WORKERS + 1)
+    # It does not stop for ever, for somebody may have mended what was broken.
+    assert 0 < starts[2] - starts[1] <= 3 * MAX_TRIED_RUNS
     assert scene.reconcile() == ["messages_without_workers"]
     assert scene.reconcile(BY_HAND) == ["workers_started"]
     assert set(scene.jobs.workers) < set(runs)
+
+
+def test_one_worker_that_ended_well_is_reason_enough_for_another(scene: Scene) -> None:
+    run_id = built(scene)
+    scene.queue.put("moved back by hand")
+    for _ in range(MAX_RESTARTS):
+        scene.reconcile()
+        scene.jobs.terminate(scene.jobs.ids, "its machine vanished")
+    assert scene.reconcile() == ["messages_without_workers"]
+    scene.time += CONFIRM_SECONDS + 1
+    assert scene.reconcile() == ["workers_started"]
+    scene.jobs.ended |= scene.jobs.ids
+    assert scene.reconcile() == ["workers_started"]
+    assert scene.jobs.workers == [run_id] * (MAX_RESTARTS + 2)
 
 
 def test_letters_that_were_moved_back_by_hand_get_a_worker(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Batch, the task files and the tiling, as simple as can be."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class MemoryJobs:
     ended: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     """Those of the ended that have ended in a fault."""
+    created: dict[str, float] = field(default_factory=dict)
     claims: dict[str, Run] = field(default_factory=dict)
     """The runs of final jobs, as they were when these were submitted, by job."""
 
@@ -29,12 +31,14 @@ class MemoryJobs:
         self.workers.append(run_id)
         self.named[f"{run_id} {index}"] = job_id = f"worker-{len(self.workers)}"
         self.ids.add(job_id)
+        self.created[job_id] = time.time()
         return job_id
 
     def submit_final(self, run: Run) -> str:
         self.finals.append(run.run_id)
         self.named[f"{run.run_id} {run.claimed_at}"] = job_id = f"final-{len(self.finals)}"
         self.ids.add(job_id)
+        self.created[job_id] = time.time()
         self.claims[job_id] = run
         return job_id
 
@@ -47,8 +51,8 @@ class MemoryJobs:
     def living(self, job_ids: Sequence[str]) -> set[str]:
         return (set(job_ids) & self.ids) - self.ended
 
-    def failed(self, job_ids: Sequence[str]) -> set[str]:
-        return set(job_ids) & self.broken
+    def failed(self, job_ids: Sequence[str]) -> dict[str, float]:
+        return {job_id: self.created[job_id] for job_id in job_ids if job_id in self.broken}
 
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         lived = self.living(list(job_ids))

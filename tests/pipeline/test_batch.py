@@ -1,6 +1,7 @@
 """The jobs' contract: what was submitted is found by what it was for, lives, and can be ended."""
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_job_lives_until_it_is_ended(jobs: Jobs, run: Run) -> None:
     nobody = [f"00000000-0000-4000-8000-{number:012}" for number in range(MAX_DESCRIBED_JOBS)]
     assert jobs.living([]) == set()
     assert jobs.living([*nobody, worker]) == {worker}
-    assert jobs.failed([*nobody, worker]) == set()
+    assert jobs.failed([*nobody, worker]) == {}
     jobs.terminate([worker], "the test is over")
     pause = threading.Event()
     for _ in range(PATIENCE_SECONDS * 10):
@@ -57,7 +58,9 @@ def test_a_job_lives_until_it_is_ended(jobs: Jobs, run: Run) -> None:
             break
         pause.wait(0.1)
     assert jobs.living([worker]) == set()
-    assert jobs.failed([*nobody, worker]) == {worker}
+    failed = jobs.failed([*nobody, worker])
+    assert failed.keys() == {worker}
+    assert abs(failed[worker] - time.time()) < PATIENCE_SECONDS
     jobs.terminate([worker], "it has ended, and that is no error")
 
 

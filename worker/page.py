@@ -77,7 +77,8 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
     reused = receipt is not None and receipt.covers(work.message.etag, work.plan.options)
     if receipt is None or not reused:
         receipt = _publish_tiles(work, dest, scratch)
-    elif receipt.service_url != work.layout.url(work.service):
+    elif not _is_described(_read_info(dest, work), work, receipt.pyramid):
+        # Another address; or a worker died that had withdrawn what another wrote meanwhile.
         receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid, receipt.parts)
     return TiledPage(
         width=receipt.width,
@@ -110,10 +111,13 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
     published = _read_receipt(dest, work.receipt)
     if published is not None and _same(published, work, etag):
         return published  # by another worker, meanwhile; its page may be recorded as done
-    # From here on the page's old tiles are overwritten, so what says otherwise must go.
-    _withdraw(dest, work.receipt)
-    if not _is_described(dest, work, pyramid):
-        _withdraw(dest, work.info)
+    # From here on the page's old tiles are overwritten, so what says otherwise must go. Only what
+    # was seen to do so: where nothing was, another worker may publish the same page by now.
+    if published is not None:
+        dest.delete(work.receipt)
+    described = _read_info(dest, work)
+    if described is not None and not _is_described(described, work, pyramid):
+        dest.delete(work.info)
     dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
     return _publish_info(work, dest, etag, pyramid, parts)
 
@@ -152,21 +156,16 @@ def _same(receipt: Receipt, work: PageWork, etag: str) -> bool:
     return receipt.covers(etag, work.plan.options) and receipt.service_url == url
 
 
-def _is_described(dest: Storage, work: PageWork, pyramid: Pyramid) -> bool:
+def _is_described(info: bytes | None, work: PageWork, pyramid: Pyramid) -> bool:
     """Tell whether the page's `info.json` will be the same: then published links need not break."""
-    try:
-        return dest.read(work.info) == info_json(work.layout.url(work.service), pyramid)
-    except MissingObject:
-        return False
+    return info == info_json(work.layout.url(work.service), pyramid)
 
 
-def _withdraw(dest: Storage, key: str) -> None:
-    """Delete an object that is there; where none is, none is deleted that comes meanwhile."""
+def _read_info(dest: Storage, work: PageWork) -> bytes | None:
     try:
-        dest.size(key)
+        return dest.read(work.info)
     except MissingObject:
-        return
-    dest.delete(key)
+        return None
 
 
 def _read_receipt(dest: Storage, key: str) -> Receipt | None:

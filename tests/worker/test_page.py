@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -374,6 +374,48 @@ def test_a_worker_that_was_overtaken_leaves_what_the_other_has_published(
     assert receipt.covers(work.message.etag, work.plan.options)
     assert watched.deleted == []
     assert {file: file.stat().st_mtime_ns for file in dest.rglob("*.*")} == before
+
+
+class Overtaken(Watched):
+    """A folder where another worker publishes the page just after something was looked for."""
+
+    def __init__(self, folder: Path, name: str, other: Callable[[], object]) -> None:
+        super().__init__(folder)
+        self._name = name
+        self._other: Callable[[], object] | None = other
+
+    def read(self, key: str, limit_bytes: int | None = None) -> bytes:
+        try:
+            return super().read(key, limit_bytes)
+        finally:
+            other = self._other
+            if key.endswith(self._name) and other is not None:
+                self._other = None
+                other()
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_worker_takes_away_nothing_that_another_publishes_between_two_of_its_looks(
+    source: Path, dest: Path, name: str
+) -> None:
+    write_image(source / "p1.tif")
+    work = work_for(source, dest)
+    overtaken = Overtaken(dest, name, lambda: publish(work))
+    overtaken.publish(work)
+    assert overtaken.deleted == []
+    assert files_of(dest) >= DOCUMENTS
+
+
+def test_an_info_json_that_is_gone_is_written_again_from_the_receipt(
+    source: Path, dest: Path
+) -> None:
+    write_image(source / "p1.tif")
+    work = work_for(source, dest)
+    publish(work)
+    info = (dest / SERVICE / "info.json").read_bytes()
+    (dest / SERVICE / "info.json").unlink()
+    assert publish(work).reused
+    assert (dest / SERVICE / "info.json").read_bytes() == info
 
 
 def test_what_was_published_of_another_source_goes_before_its_tiles_are_overwritten(

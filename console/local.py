@@ -81,10 +81,9 @@ def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Lo
             watch(look)
     except KeyboardInterrupt:
         run_id = look.run.run_id if look else await_run(cloud, key, ABOUT_TO_OPEN_SECONDS)
-        if run_id is None:
-            raise
         # Else a later command, on the same state, would go on with it unasked.
-        cloud.ledger.cancel(run_id, time.time())
+        if run_id is None or not cloud.ledger.cancel(run_id, time.time()):
+            raise
         cloud.jobs.terminate(cloud.ledger.worker_jobs(run_id), "stopped by its user")
         raise KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}") from None
     except ConsoleError:

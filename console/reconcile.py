@@ -10,6 +10,7 @@ from console.redrive import await_workers
 from dispatcher.dispatch import Dispatcher
 from dispatcher.reconcile import MAX_LOOKED_AT, Limits, Reconciler
 from dispatcher.tasks import S3TaskFiles
+from pipeline.completion import complete_run
 from pipeline.environment import Environment
 
 
@@ -28,12 +29,14 @@ def build_dispatcher(place: Deployment) -> Dispatcher:
 def await_unexpected(place: Deployment) -> None:
     """Wait for workers that were started for messages of no run under way; they would end with us.
 
-    What they have reopened is then under way.
+    What they have reopened is built, as the queue is empty then.
     """
     under_way = set(place.ledger.open_runs())
     run_ids = islice((run for run in place.ledger.runs() if run not in under_way), MAX_LOOKED_AT)
     served = [run for run in run_ids if place.jobs.living(place.ledger.worker_jobs(run))]
     await_workers(place, served)
+    for run_id in place.ledger.open_runs() if served else ():
+        complete_run(run_id, place.ledger, place.jobs, is_quiet=True)
 
 
 def reconcile(place: Deployment, *, at_once: bool = False) -> None:

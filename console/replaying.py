@@ -32,9 +32,11 @@ class Replaying:
 
     def replay_run(self, run: Run) -> Replayed:
         """Replay the chosen pages of a run, and say so; raises ConsoleError where none is."""
-        replayed, places = self._replay(run)
+        chosen = self._chosen(run)
+        replayed, places = self._replay(chosen)
         if replayed.pages == 0 and replayed.queued == 0:
             self._refuse(run, replayed.taken)
+        self._tell_missed(chosen)
         self._tell_letters(replayed.pages, remove_letters(places, self.parts))
         return replayed
 
@@ -49,7 +51,7 @@ class Replaying:
             if reason is not None:
                 say(self.console, f"{run_id}: left alone, {reason}")
                 continue
-            done, of_run = self._replay(run)
+            done, of_run = self._replay(self._chosen(run))
             places |= of_run
             if done.pages:
                 replayed.append(done)
@@ -68,15 +70,19 @@ class Replaying:
 
         Raises ConsoleError where none is, as replaying them would.
         """
-        shown, taken = self._show(run)
-        if shown == 0:
-            self._refuse(run, taken)
+        chosen = self._chosen(run)
+        if self._show(chosen) == 0:
+            self._refuse(run, chosen.taken)
+        self._tell_missed(chosen)
         return ExitCode.DONE
 
-    def _show(self, run: Run) -> tuple[int, Counter[str]]:
-        """List pages; return how many, and how many belong to later runs."""
+    def _chosen(self, run: Run) -> Chosen:
+        return Chosen(run, self.choice, self.parts.ledger)
+
+    def _show(self, chosen: Chosen) -> int:
+        """List pages; return how many."""
+        run = chosen.run
         check_replayable(run)
-        chosen = Chosen(run, self.choice, self.parts.ledger)
         pages = chosen.pages()
         shown = list(islice(pages, MAX_SHOWN))
         for page in sorted(shown, key=lambda page: page.message.place):
@@ -86,11 +92,10 @@ class Replaying:
             say(self.console, f"  … and {number - len(shown):,} more")
         say(self.console, f"{run.run_id}: {counted(number, 'page')} would be replayed")
         self._tell_taken(chosen.taken)
-        self._tell_missed(chosen)
         if run.state is RunState.CANCELLED and number:
             pending = self.parts.ledger.counts(run.run_id).pending
             say(self.console, f"  and as it is cancelled, {pending:,} others tiled")
-        return number, chosen.taken
+        return number
 
     def show_all(self) -> ExitCode:
         """List the pages of all runs with dead letters that would be replayed."""
@@ -99,24 +104,22 @@ class Replaying:
             run = find_run(self.parts.ledger, run_id)
             reason = _unfit(run)
             if reason is None:
-                self._show(run)
+                self._show(self._chosen(run))
             else:
                 say(self.console, f"{run_id}: would be left alone, {reason}")
         if not survey.runs:
             say(self.console, survey.nothing_to_replay)
         return ExitCode.DONE
 
-    def _replay(self, run: Run) -> tuple[Replayed, dict[Place, int]]:
-        chosen = Chosen(run, self.choice, self.parts.ledger)
+    def _replay(self, chosen: Chosen) -> tuple[Replayed, dict[Place, int]]:
         replayed, places = replay(chosen, self.parts, self.workers)
         if replayed.pages or replayed.queued:
             pages = counted(replayed.pages, "page")
             workers = counted(replayed.workers, "worker")
-            say(self.console, f"{run.run_id}: {pages} replayed, {workers} started")
+            say(self.console, f"{replayed.run_id}: {pages} replayed, {workers} started")
         if replayed.queued:
             say(self.console, f"  and {replayed.queued:,} that were queued when it was cancelled")
         self._tell_taken(replayed.taken)
-        self._tell_missed(chosen)
         return replayed, places
 
     def _tell_letters(self, pages: int, letters: int) -> None:
@@ -134,25 +137,28 @@ class Replaying:
             say(self.console, f"  {which} left alone: the items belong to a later run, {owner}")
 
     def _tell_missed(self, chosen: Chosen) -> None:
-        # With --all, other runs may have the item.
-        if chosen.items:
-            for item in sorted(self.choice.items - chosen.items):
-                say(self.console, f"  {item!r} has no such page in {chosen.run.run_id}")
+        for item in sorted(self.choice.items - chosen.items):
+            say(self.console, f"  {item!r} has no such page in {chosen.run.run_id}")
 
     def _refuse(self, run: Run, taken: Counter[str]) -> None:
-        """Say that nothing is chosen, and why; only a run that has no failed page is no error."""
+        """Say that nothing is chosen, and why.
+
+        It is no error where no page has failed, and workers are at the others, if any.
+        """
         run_id = run.run_id
         if taken:
             raise ConsoleError(f"run {run_id}: nothing that was chosen is this run's any more")
         pending = self.parts.ledger.counts(run_id).pending
-        if self.choice == Choice() and pending:
+        is_at_work = self.parts.jobs.living(self.parts.ledger.worker_jobs(run_id))
+        if self.choice == Choice() and pending and not is_at_work:
             verb = f"resume {run_id}" if run.state is RunState.CANCELLED else "reconcile"
             raise ConsoleError(
                 f"run {run_id}: no page has failed, but {counted(pending, 'page')} still to do:"
                 f" `tilepool {verb}` goes on with them"
             )
         if self.choice == Choice():
-            return say(self.console, f"{run_id}: no page has failed")
+            more = f" so far, and {counted(pending, 'page')} still to do" if pending else ""
+            return say(self.console, f"{run_id}: no page has failed{more}")
         raise ConsoleError(
             f"run {run_id}: no failed page is chosen by --item and --reason;"
             f" `tilepool failed {run_id}` lists them",

@@ -18,7 +18,7 @@ from pipeline.outbox import Outbox
 from pipeline.outcome import record_outcome
 from pipeline.run import Page, PageState
 
-MAX_LETTERS = 10_000
+MAX_LETTERS = 3_000
 """Of a pass, if there is the time. They come in no order that one could rely on."""
 REDRIVEN = "given up: its message was delivered too often without a result"
 
@@ -46,7 +46,7 @@ class Burials:
         with self.dead_letters.take(most) as hand:
             for letter in hand.letters():
                 if is_late():
-                    return
+                    break
                 message = letter.message
                 row = None if message is None else self.ledger.load_page(Page(message))
                 if message is None or row is None:

@@ -221,7 +221,7 @@ class Reconciler:
                 continue  # one that is being dispatched is about to have workers of its own
             if self._has_workers(run_id):
                 return
-            if self.limits.tries_anew or self._may_start_another(run_id):
+            if self.limits.tries_anew or self._may_start_another(run_id, run.plan):
                 start_workers(run, 1, self.ledger, self.jobs)
                 return
             given_up.append(run_id)
@@ -229,9 +229,13 @@ class Reconciler:
                 break
         log.error("messages_without_workers", runs=given_up)
 
-    def _may_start_another(self, run_id: str) -> bool:
-        """Tell whether a worker may be started after the last; each that fails doubles the wait."""
-        last = self.ledger.worker_jobs(run_id)[: -MAX_FAILED_WORKERS - 1 : -1]
+    def _may_start_another(self, run_id: str, plan: Plan) -> bool:
+        """Tell whether a worker may be started after the last; each that fails doubles the wait.
+
+        Those that the run began with do not count: to cancel it ends them all in a fault.
+        """
+        later = self.ledger.worker_jobs(run_id)[plan.workers :]
+        last = later[: -MAX_FAILED_WORKERS - 1 : -1]
         submitted = self.jobs.failed(last)
         failed = len(list(itertools.takewhile(submitted.__contains__, last)))
         if failed < MAX_RESTARTS:

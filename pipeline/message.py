@@ -24,9 +24,9 @@ class Message:
     """The image to tile; what all images of a run share is in the run's ledger row.
 
     `page` is the file's place in its item, `part` the image's place in its file, both from 1.
-    `etag` and `size` (bytes) are the file's, from the listing. `replays` counts the journeys
-    through the dead-letter queue: it tells a replayed message from a second delivery of the
-    failed one.
+    `etag` and `size` (bytes) are the file's, from the listing; it may be replaced later. `replays`
+    counts the journeys through the dead-letter queue: it tells a replayed message from a second
+    delivery of the failed one.
     """
 
     run_id: str

@@ -20,7 +20,8 @@ WAIT_SECONDS = 5
 """One long poll; it bounds how long a stop may take."""
 FIRST_RETURN_SECONDS = 30
 """For so long a message is given back when serving it broke, twice as long at each further
-delivery: an outage of the ledger should not use up a page's attempts."""
+delivery, but not longer than slots wait for it: an outage of the ledger should not use up a page's
+attempts."""
 EMPTY = Depth(0, 0)
 
 log = structlog.get_logger()
@@ -130,6 +131,7 @@ class Slot:
         if not lease.lost:
             try:
                 seconds = FIRST_RETURN_SECONDS << (min(lease.attempt, MAX_ATTEMPTS) - 1)
-                lease.release(0 if self.stop.is_set() else seconds)
+                most = 0 if self.stop.is_set() else self.patience.hidden_seconds
+                lease.release(min(seconds, most))
             except Exception:  # it comes back by itself, after its lease
                 log.exception("release_broke")

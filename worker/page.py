@@ -5,7 +5,8 @@ Whoever dies between two of them leaves no `info.json` without all its tiles, an
 starts over.
 
 Two workers may have the same page, for the queue may deliver a message twice. They write the same
-files, and the slower takes nothing away that the quicker has finished.
+files. The slower takes away nothing that the quicker has finished, unless that comes just between
+its look at an older document and the removal of that; then it writes the same again.
 """
 
 import time

@@ -14,7 +14,7 @@ from console.embedded import JOB_ENVIRONMENT, NEVER_SECONDS, embedded_cloud
 from console.keep import bring_down, bring_up
 from console.local import LocalRun, run_locally
 from console.options import Where
-from pipeline.run import Counts, PageState, RunState
+from pipeline.run import Counts, PageState, RunState, Upload
 from tests.builders import ENVIRONMENT, a_message, a_plan, a_run, new_run_id, task_body
 from tests.console.test_keep import kept, tilepool, until
 from tests.images import write_corrupt, write_image
@@ -103,6 +103,30 @@ def test_a_message_that_nobody_expects_is_served_before_a_pass_by_hand_ends(
     assert "workers started" in told.stdout
     with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
         assert (sum(cloud.outbox.depth()), cloud.dead_letters.depth()) == (0, 1)
+
+
+def test_a_run_that_a_pass_by_hand_has_reopened_is_built_before_it_ends(
+    kept: CloudFolder, task: Path, source: Path, dest: Path
+) -> None:
+    done = tilepool("local", task, "--source", source, "--dest", dest, "--dir", kept.path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    write_image(source / ENVIRONMENT["ACCESS_DIR"] / "map/Access/p2.jpg", 300, 200)
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        (older,) = cloud.ledger.runs()
+        newer = Upload("uploads", "newer", "1", "2100-01-01T00:00:00Z")
+        cloud.ledger.open_run(a_run(new_run_id(), state=RunState.DONE, upload=newer))
+        # As a redrive does that was cut off before it could start workers.
+        with cloud.dead_letters.take(1) as hand:
+            (letter,) = hand.letters()
+            assert letter.message is not None
+            cloud.outbox.send([letter.message])
+            hand.remove(letter)
+    told = tilepool("reconcile", "--dir", kept.path)
+    assert told.returncode == 0, told.stdout + told.stderr
+    with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+        run = cloud.ledger.load_run(older)
+    assert run is not None
+    assert run.state is RunState.DONE
 
 
 def test_what_is_no_upload_in_the_queue_of_uploads_keeps_no_task_from_its_run(

@@ -25,7 +25,7 @@ from pipeline.dead_letters import Hand
 from pipeline.message import Message, parse_message
 from pipeline.pool import start_workers
 from pipeline.run import Counts, Page, PageState, Run, RunState, Summary, Upload
-from tests.builders import a_message, a_run, an_upload, done, failed, new_run_id
+from tests.builders import a_message, a_plan, a_run, an_upload, done, failed, new_run_id
 from tests.fakes import MemoryJobs, MemoryLedger, MemoryQueue
 
 SUMMARY = Summary("https://x/c.json", 1, 0, 0, 9, 1)
@@ -287,6 +287,7 @@ def test_messages_that_vanish_again_and_again_start_no_workers_for_ever(scene: S
 
 BY_HAND = Limits(tries_anew=True)
 A_DAY_OF_PASSES = 288
+POOL = a_plan().workers
 
 
 def test_whoever_asks_by_hand_has_tried_anew_what_was_given_up(scene: Scene) -> None:
@@ -334,7 +335,7 @@ def test_workers_that_nobody_expects_are_not_started_for_ever(scene: Scene) -> N
             scene.time += CONFIRM_SECONDS
         starts.append(len(scene.jobs.workers))
     assert len(Counter(scene.jobs.workers)) == MAX_TRIED_RUNS
-    assert starts[0] <= MAX_TRIED_RUNS * (MAX_FAILED_WORKERS + 1)
+    assert starts[0] <= MAX_TRIED_RUNS * (POOL + MAX_FAILED_WORKERS + 1)
     # It does not stop for ever, for somebody may have mended what was broken.
     assert 0 < starts[2] - starts[1] <= 3 * MAX_TRIED_RUNS
     assert scene.reconcile() == ["messages_without_workers"]
@@ -345,15 +346,15 @@ def test_workers_that_nobody_expects_are_not_started_for_ever(scene: Scene) -> N
 def test_one_worker_that_ended_well_is_reason_enough_for_another(scene: Scene) -> None:
     run_id = built(scene)
     scene.queue.put("moved back by hand")
-    for _ in range(MAX_RESTARTS):
-        scene.reconcile()
+    for _ in range(POOL + MAX_RESTARTS):
+        assert scene.reconcile() == ["workers_started"]
         scene.jobs.terminate(scene.jobs.ids, "its machine vanished")
     assert scene.reconcile() == ["messages_without_workers"]
     scene.time += CONFIRM_SECONDS + 1
     assert scene.reconcile() == ["workers_started"]
     scene.jobs.ended |= scene.jobs.ids
     assert scene.reconcile() == ["workers_started"]
-    assert scene.jobs.workers == [run_id] * (MAX_RESTARTS + 2)
+    assert scene.jobs.workers == [run_id] * (POOL + MAX_RESTARTS + 2)
 
 
 def test_letters_that_were_moved_back_by_hand_get_a_worker(scene: Scene) -> None:

@@ -227,7 +227,8 @@ class Reconciler:
             given_up.append(run_id)
             if len(given_up) == MAX_TRIED_RUNS:
                 break
-        log.error("messages_without_workers", runs=given_up)
+        if given_up:
+            log.error("messages_without_workers", runs=given_up)
 
     def _may_start_another(self, run_id: str, plan: Plan) -> bool:
         """Tell whether a worker may be started after the last; each that fails doubles the wait.

@@ -40,8 +40,8 @@ log = structlog.get_logger()
 def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
     """Publish a run's manifests and end it; None where the run is not at this point.
 
-    Where the run was built under a later claim meanwhile, it is built once more: what was written
-    here may have hidden what that has published.
+    Where it was claimed again meanwhile, it is built again: what was written here may have hidden
+    what has been published since.
     """
     run = ledger.load_run(run_id)
     if run is None or run.plan is None or run.state is not RunState.BUILDING:

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from console import cancel, scale
+from console.aws import jobs as aws_jobs
 from console.cloud import resources
 from console.embedded import EmbeddedCloud
 from dispatcher.handler import RECONCILE
-from pipeline import environment
-from tests.cfn.template import load_document, properties_of, statements
+from pipeline import environment, pool
+from tests.cfn.calls import CALLS, WITHOUT_CALLS
+from tests.cfn.template import allowed, load_document, properties_of
 from worker.processes import MEMORY_BYTES
 
 ROOT = Path(__file__).parents[2]
@@ -54,32 +57,54 @@ def test_the_queue_redrives_alike(template: dict[str, Any]) -> None:
     assert retries + 1 == resources.UPLOAD_ATTEMPTS
 
 
-def test_the_stages_find_their_variables(template: dict[str, Any]) -> None:
-    function = template["Dispatcher"]["Environment"]["Variables"]
-    assert function == {
-        environment.TABLE: "Ledger",
-        environment.QUEUE_URL: "Pages",
-        environment.DEAD_LETTER_QUEUE_URL: "PagesDead",
+BATCH = {
+    "TILEPOOL_JOB_QUEUE",
+    "TILEPOOL_JOB_DEFINITION",
+    "TILEPOOL_MANIFEST_JOB_DEFINITION",
+    "TILEPOOL_OTHER_JOB_QUEUES",
+    "TILEPOOL_OTHER_JOB_DEFINITIONS",
+}
+TELLING = {"TILEPOOL_EVENT_BUS": "default"}
+STORES = {
+    environment.TABLE: "Ledger",
+    environment.QUEUE_URL: "Pages",
+    environment.DEAD_LETTER_QUEUE_URL: "PagesDead",
+}
+MACHINE = {"AWS_REGION": "AWS::Region", "AWS_DEFAULT_REGION": "AWS::Region", "TMPDIR": "/scratch"}
+
+
+def variables(template: dict[str, Any], definition: str) -> dict[str, str]:
+    entries = template[definition]["ContainerProperties"]["Environment"]
+    return {entry["Name"]: entry["Value"] for entry in entries}
+
+
+def test_the_dispatcher_finds_its_variables(template: dict[str, Any]) -> None:
+    function = dict(template["Dispatcher"]["Environment"]["Variables"])
+    assert function.keys() >= BATCH
+    rest = {name: value for name, value in function.items() if name not in BATCH}
+    assert rest == STORES | TELLING
+
+
+def test_the_jobs_find_their_variables(template: dict[str, Any]) -> None:
+    assert variables(template, "WorkerDefinition") == MACHINE | STORES | {
+        "TILEPOOL_PROCESSES": "WorkerVcpus"
     }
-    job = template["JobDefinition"]["ContainerProperties"]["Environment"]
-    names = {entry["Name"]: entry["Value"] for entry in job}
-    assert names[environment.TABLE] == "Ledger"
-    assert names[environment.QUEUE_URL] == "Pages"
-    assert names[environment.DEAD_LETTER_QUEUE_URL] == "PagesDead"
+    ledger = {environment.TABLE: "Ledger"}
+    assert variables(template, "ManifestDefinition") == MACHINE | ledger | TELLING
 
 
 def test_a_job_starts_with_the_variables_it_is_given_and_no_others(
     template: dict[str, Any], cloud: EmbeddedCloud, tmp_path: Path
 ) -> None:
     values = {
+        "/scratch": str(tmp_path),
         "AWS::Region": "us-east-1",
         "Ledger": cloud.table,
         "Pages": f"{cloud.url}/123456789012/tilepool-pages",
         "PagesDead": f"{cloud.url}/123456789012/tilepool-pages-dead",
         "WorkerVcpus": "1",
     }
-    entries = template["JobDefinition"]["ContainerProperties"]["Environment"]
-    job = {entry["Name"]: values[entry["Value"]] for entry in entries}
+    job = {name: values[value] for name, value in variables(template, "WorkerDefinition").items()}
     machine = {  # what ECS and the image give, here for the embedded cloud
         "AWS_ACCESS_KEY_ID": cloud.access_key,
         "AWS_SECRET_ACCESS_KEY": cloud.access_key,
@@ -91,7 +116,7 @@ def test_a_job_starts_with_the_variables_it_is_given_and_no_others(
     }
     quickly = {"TILEPOOL_IDLE_SECONDS": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", *template["JobDefinition"]["ContainerProperties"]["Command"]],
+        [sys.executable, "-m", *template["WorkerDefinition"]["ContainerProperties"]["Command"]],
         env={**machine, **job, **quickly},
         capture_output=True,
         text=True,
@@ -112,44 +137,38 @@ def test_the_schedule_sends_the_event_that_the_handler_takes(template: dict[str,
     assert json.loads(target["Input"]) == {"tilepool": RECONCILE}
 
 
-def test_the_image_runs_a_package_named_by_the_command(template: dict[str, Any]) -> None:
+def test_the_image_runs_the_packages_named_by_the_commands(template: dict[str, Any]) -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert 'ENTRYPOINT ["python", "-m"]\nCMD ["worker"]\n' in dockerfile
-    assert template["JobDefinition"]["ContainerProperties"]["Command"] == ["worker"]
-    for command in ("worker", "manifest_builder"):
+    for definition, command in (
+        ("WorkerDefinition", "worker"),
+        ("ManifestDefinition", "manifest_builder"),
+    ):
+        container = template[definition]["ContainerProperties"]
+        assert container["Command"] == [command]
+        assert f"--uid {container['User']}" in dockerfile
         assert (ROOT / command / "__main__.py").is_file()
 
 
-def test_who_sends_to_a_queue_may(template: dict[str, Any]) -> None:
-    allowed = {
-        role: {
-            queue
-            for actions, targets in statements(template[role])
-            if "sqs:SendMessage" in actions
-            for queue in targets
-        }
-        for role in ("DispatcherRole", "JobRole")
-    }
-    assert allowed["DispatcherRole"] >= {"Pages.Arn", "PagesDead.Arn"}
-    assert allowed["JobRole"] == {"Pages.Arn", "PagesDead.Arn"}
+ROLES = ("DispatcherRole", "WorkerRole", "ManifestBuilderRole")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_what_its_code_does_and_no_more(template: dict[str, Any], role: str) -> None:
+    actions = {action for action, _ in allowed(template, role)}
+    assert actions == CALLS[role] | WITHOUT_CALLS[role].keys()
 
 
 def test_what_tiles_foreign_images_ends_no_jobs(template: dict[str, Any]) -> None:
     may_end = [
-        name
-        for name, properties in template.items()
-        for actions, _ in statements(properties)
-        if "batch:TerminateJob" in actions
+        role for role in ROLES for action, _ in allowed(template, role) if "Terminate" in action
     ]
     assert may_end == ["DispatcherRole"]
 
 
-def test_no_role_may_touch_everything(template: dict[str, Any]) -> None:
-    for name, properties in template.items():
-        for actions, targets in statements(properties):
-            assert not any("*" in action for action in actions), name
-            if "*" in targets:
-                assert all(
-                    action.startswith("batch:Describe") or action == "batch:ListJobs"
-                    for action in actions
-                ), name
+def test_jobs_that_are_ended_on_purpose_raise_no_alarm(template: dict[str, Any]) -> None:
+    pattern = template["JobsFailed"]["EventPattern"]["detail"]
+    (reasons,) = (entry["anything-but"] for entry in pattern["statusReason"])
+    ours = {cancel.REASON, scale.REASON, aws_jobs.REASON, pool.STARTED_TWICE}
+    assert set(reasons) == ours | {"Job attempt duration exceeded timeout"}
+    assert pattern["status"] == ["FAILED"]

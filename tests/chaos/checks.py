@@ -8,7 +8,7 @@ from console.verify.verification import Wanted, verify
 from pipeline.message import Message, parse_message
 from pipeline.outbox import read_depth
 from pipeline.run import SHARDS, Counts, Page, PageState, RunState
-from tests.cfn.template import load_document, properties_of, statements
+from tests.cfn.template import allowed, load_document, properties_of
 from tests.chaos.arena import DEST, LAYOUT, Arena
 from tests.chaos.processes import Role
 
@@ -19,9 +19,9 @@ EVERYTHING = 1_000_000
 ROLES = {
     Role.DISPATCHER: "DispatcherRole",
     Role.RECONCILER: "DispatcherRole",
-    Role.WORKER: "JobRole",
-    Role.TILER: "JobRole",
-    Role.BUILDER: "JobRole",
+    Role.WORKER: "WorkerRole",
+    Role.TILER: "WorkerRole",
+    Role.BUILDER: "ManifestBuilderRole",
 }
 """In the template; an operator has a role of their own."""
 
@@ -108,13 +108,11 @@ def check_export(arena: Arena, rows: Sequence[Page]) -> None:
 def check_permissions(arena: Arena) -> None:
     """The template's roles allow all that their processes have asked for."""
     template = properties_of(load_document())
-    allowed = {
+    may = {
         role: {
-            (action, target)
-            for properties in (template[role], template["LedgerAndJobs"])
-            for actions, targets in statements(properties)
-            for action in actions
-            for target in ("", *targets)
+            entry
+            for action, resource in allowed(template, role)
+            for entry in ((action, resource), (action, ""))
         }
         for role in set(ROLES.values())
     }
@@ -122,7 +120,7 @@ def check_permissions(arena: Arena) -> None:
     refused = {
         (ROLES[process], action)
         for process, action in asked
-        if process in ROLES and action not in allowed[ROLES[process]]
+        if process in ROLES and action not in may[ROLES[process]]
     }
     assert asked
     assert not refused

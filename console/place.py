@@ -1,22 +1,20 @@
 """Getting hold of a deployment for the length of a command."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import boto3
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     EndpointConnectionError,
     HTTPClientError,
-    NoCredentialsError,
 )
 
 from console.deployment import Deployment
 from console.embedded import JOB_ENVIRONMENT, EmbeddedCloud, embedded_cloud
-from console.errors import ConsoleError, ExitCode
+from console.errors import ConsoleError
 from console.options import Where
+from console.session import new_session, one_line, told_refusals
 from console.stack import connect_to_stack
 
 
@@ -31,13 +29,8 @@ def deployment(where: Where) -> Iterator[Deployment]:
         with embedded_deployment(where) as cloud:
             yield cloud
         return
-    try:
-        yield connect_to_stack(where.stack, boto3.Session(region_name=_region()))
-    except NoCredentialsError as error:
-        reason = "no AWS credentials are found; set AWS_PROFILE, or log in"
-        raise ConsoleError(reason, ExitCode.USAGE) from error
-    except (BotoCoreError, ClientError) as error:
-        raise ConsoleError(f"AWS: {_line(error)}") from error
+    with told_refusals():
+        yield connect_to_stack(where.stack, new_session())
 
 
 @contextmanager
@@ -55,13 +48,4 @@ def embedded_deployment(
                 " with what was under way"
             ) from error
         except (BotoCoreError, ClientError) as error:
-            raise ConsoleError(f"the embedded cloud: {_line(error)}") from error
-
-
-def _region() -> str | None:
-    """Return AWS_REGION, which boto3 ignores; None means what boto3 finds."""
-    return os.environ.get("AWS_REGION") or None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+            raise ConsoleError(f"the embedded cloud: {one_line(error)}") from error

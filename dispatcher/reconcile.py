@@ -18,8 +18,8 @@ from pipeline.completion import CLAIM_SECONDS, Completion, complete_run, submit_
 from pipeline.dead_letters import DeadLetters
 from pipeline.ledger import Ledger
 from pipeline.outbox import Depth, Outbox
-from pipeline.pool import start_workers
-from pipeline.run import Counts, PageState, Plan, Run, RunState, Upload, Watch
+from pipeline.pool import Pool, look_at_pool, start_workers
+from pipeline.run import Counts, PageState, Run, RunState, Upload, Watch
 
 DISPATCH_SECONDS = 960
 """A run that is dispatched for so long has been cut off: a Lambda has 900 s at most."""
@@ -125,7 +125,7 @@ class Reconciler:
         elif run.state is RunState.TILING and run.plan is not None:
             watch = self._watched(run, scene.counts[run.run_id])
             if watch.counts.pending > 0:
-                self._tile(run, run.plan, watch, scene)
+                self._tile(run, watch, scene)
             else:
                 self._complete(run, is_quiet=self._is_still(watch) or sum(scene.depth) == 0)
 
@@ -176,23 +176,35 @@ class Reconciler:
     def _is_still(self, watch: Watch) -> bool:
         return watch.since <= self.now() - self.limits.confirm_seconds
 
-    def _tile(self, run: Run, plan: Plan, watch: Watch, scene: "Scene") -> None:
-        if sum(scene.depth) > 0 and not self._has_workers(run.run_id):
-            watch = self._restart(run, min(plan.workers, watch.counts.pending), watch)
+    def _tile(self, run: Run, watch: Watch, scene: "Scene") -> None:
+        if sum(scene.depth) > 0:
+            watch = self._keep_workers(run.run_id, watch, scene)
         if self._is_still(watch) and sum(scene.depth) < scene.pending:
             self._send_again(run, watch)
 
-    def _has_workers(self, run_id: str) -> bool:
-        return bool(self.jobs.living(self.ledger.worker_jobs(run_id)))
+    def _keep_workers(self, run_id: str, watch: Watch, scene: "Scene") -> Watch:
+        """Start workers that are missing, as many as wanted now, but no more than pages."""
+        pool = look_at_pool(run_id, self.ledger, self.jobs)
+        run = self.ledger.load_run(run_id)
+        if run is None or run.state is not RunState.TILING:
+            return watch
+        missing = min(run.workers, watch.counts.pending) - len(pool.living)
+        if pool.living and missing > 0:
+            # The others may be enough for what waits, of whatever run.
+            coming = self.jobs.unstarted([job.job_id for job in pool.living])
+            missing = min(missing, scene.unserved - len(coming))
+        return self._restart(run, missing, watch, pool, scene) if missing > 0 else watch
 
-    def _restart(self, run: Run, count: int, watch: Watch) -> Watch:
-        if watch.restarts >= MAX_RESTARTS:
-            log.error("workers_given_up", restarts=watch.restarts)
+    def _restart(self, run: Run, count: int, watch: Watch, pool: Pool, scene: "Scene") -> Watch:
+        # The last is kept for when nobody lives any more.
+        if watch.restarts >= MAX_RESTARTS - bool(pool.living):
+            if not pool.living:
+                log.error("workers_given_up", restarts=watch.restarts)
             return watch
         # Noted first: a pass that is cut off must not start workers for ever.
         again = replace(watch, restarts=watch.restarts + 1)
         self.ledger.note_watch(run.run_id, again)
-        start_workers(run, count, self.ledger, self.jobs)
+        scene.started += len(start_workers(run, count, self.ledger, self.jobs, pool.noted))
         return again
 
     def _send_again(self, run: Run, watch: Watch) -> None:
@@ -219,9 +231,9 @@ class Reconciler:
             run = self.ledger.load_run(run_id)
             if run is None or run.plan is None or run.state is RunState.DISPATCHING:
                 continue  # one that is being dispatched is about to have workers of its own
-            if self._has_workers(run_id):
+            if look_at_pool(run_id, self.ledger, self.jobs).living:
                 return
-            if self.limits.tries_anew or self._may_start_another(run_id, run.plan):
+            if self.limits.tries_anew or self._may_start_another(run):
                 start_workers(run, 1, self.ledger, self.jobs)
                 return
             given_up.append(run_id)
@@ -230,12 +242,13 @@ class Reconciler:
         if given_up:
             log.error("messages_without_workers", runs=given_up)
 
-    def _may_start_another(self, run_id: str, plan: Plan) -> bool:
+    def _may_start_another(self, run: Run) -> bool:
         """Tell whether a worker may be started after the last; each that fails doubles the wait.
 
-        Those that the run began with do not count: to cancel it ends them all in a fault.
+        Those that the run has had by itself do not count: to cancel it ends them all in a fault.
         """
-        later = self.ledger.worker_jobs(run_id)[plan.workers :]
+        noted = self.ledger.worker_jobs(run.run_id)
+        later = [job.job_id for job in noted if not job.retired][run.workers :]
         last = later[: -MAX_FAILED_WORKERS - 1 : -1]
         submitted = self.jobs.failed(last)
         failed = len(list(itertools.takewhile(submitted.__contains__, last)))
@@ -245,13 +258,22 @@ class Reconciler:
         return submitted[last[0]] + wait < self.now()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scene:
-    """The open runs, the counts of those that are tiling, and the queue, at about one moment."""
+    """The open runs, the counts of those that are tiling, and the queue, at about one moment.
+
+    `started` counts the workers that were started since.
+    """
 
     runs: tuple[Run, ...]
     counts: dict[str, Counts]
     depth: Depth
+    started: int = 0
+
+    @property
+    def unserved(self) -> int:
+        """Return how many messages wait that none of the started workers has been started for."""
+        return max(0, self.depth.waiting - self.started)
 
     @property
     def pending(self) -> int:

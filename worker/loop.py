@@ -82,12 +82,14 @@ class Slot:
     recall: Recall
     patience: Patience
     stop: threading.Event
+    retired: threading.Event = field(default_factory=threading.Event)
+    """Set where no more messages are to be taken; what is in hand is finished in peace."""
 
     def run(self) -> None:
-        """Serve messages until a stop, or until the queue has stayed empty."""
+        """Serve messages until a stop, a retirement, or until the queue has stayed empty."""
         wait_seconds = max(1, min(WAIT_SECONDS, self.patience.idle_seconds))
         try:
-            while not self.stop.is_set():
+            while not (self.stop.is_set() or self.retired.is_set()):
                 self.hands.prepare()
                 asked_at = now()
                 delivery = self.inbox.receive(wait_seconds)

@@ -26,6 +26,7 @@ MAX_RECEIVES = 10
 INTERLUDES = (
     *("serve", "serve_again", "fail_again", "replay", "redrive", "reconcile"),
     *("dispatch", "build", "cancel", "resume", "rebuild", "minute", "hour"),
+    *("scale_up", "scale_down"),
 )
 ends = st.sampled_from(["before", "after"]) | st.sampled_from(INTERLUDES)
 places = st.sampled_from([0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, 12, 15, 18])
@@ -35,7 +36,10 @@ outcomes = st.sampled_from(["tiled", "tiled", "damaged", "throttled", "replaced"
 tasks = st.sampled_from(["all.json", "all.json", "map.json"])
 numbers = st.integers(0, 5)
 TROUBLES = ("lapse", "lapse", "send_twice", "kill_all", "redrive", "end_jobs", "die")
-VERBS = ("replay", "replay", "replay", "cancel", "resume", "resume", "manifests", "finalize")
+VERBS = (
+    *("replay", "replay", "replay", "cancel", "resume", "resume", "manifests", "finalize"),
+    *("scale_up", "scale_down"),
+)
 Drawn = tuple[int, str] | None
 
 
@@ -143,6 +147,16 @@ class Protocol(RuleBasedStateMachine):
         for run in self.runs:
             with suppress(ConsoleError):
                 self.stage.finalize(self.stage.process(), run.run_id)
+
+    def do_scale_up(self) -> None:
+        for run in self.runs:
+            with suppress(ConsoleError):
+                self.stage.scale_up(self.stage.process(), run.run_id)
+
+    def do_scale_down(self) -> None:
+        for run in self.runs:
+            with suppress(ConsoleError):
+                self.stage.scale_down(self.stage.process(), run.run_id)
 
     def do_minute(self) -> None:
         self.world.pass_time(61)
@@ -361,9 +375,12 @@ class Protocol(RuleBasedStateMachine):
             self.stage.reconcile(self.stage.process(), by_hand=True)
 
     def serve_all(self) -> None:
-        """Have living workers serve all messages; then they end, for the queue stays empty."""
+        """Have living workers serve all messages; then they end, for the queue stays empty.
+
+        Those that are retired take none.
+        """
         jobs = self.world.jobs
-        if jobs.ids - jobs.claims.keys() - jobs.ended:
+        if jobs.ids - jobs.claims.keys() - jobs.ended - set(self.stage.retired_jobs()):
             worker = Worker(self.stage)
             for _ in range(MAX_SERVED):
                 delivery = self.world.receive()

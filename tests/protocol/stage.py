@@ -9,10 +9,11 @@ from console.cancel import cancel
 from console.rebuild import rebuild
 from console.replay import Choice, Chosen, remove_letters, replay
 from console.resume import resume
+from console.scale import scale
+from dispatcher.check import StoreForms
 from dispatcher.dispatch import Dispatcher
 from dispatcher.reconcile import Limits, Reconciler
 from manifest_builder.build import finish_run
-from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadImage, TransientError
 from pipeline.message import Message
 from pipeline.run import Run, TiledPage, Upload
@@ -147,13 +148,13 @@ class Stage:
         return process
 
     def dispatcher(self, process: Process) -> Dispatcher:
-        stores = {SOURCE_STORE: self.source.as_uri(), DEST_STORE: self.dest.as_uri()}
+        stores = StoreForms(self.source.as_uri(), self.dest.as_uri())
         return Dispatcher(
             MemoryTaskFiles(TASKS),
             process.ledger,
             process.outbox,
             process.jobs,
-            Environment(stores),
+            stores,
         )
 
     def dispatch(self, process: Process, upload: Upload) -> None:
@@ -184,6 +185,19 @@ class Stage:
 
     def resume(self, process: Process, run_id: str) -> None:
         resume(self.run(process, run_id), process)
+
+    def scale_up(self, process: Process, run_id: str) -> None:
+        scale(self.run(process, run_id), 3, process)
+
+    def scale_down(self, process: Process, run_id: str) -> None:
+        scale(self.run(process, run_id), 1, process)
+
+    def retired_jobs(self) -> Iterator[str]:
+        """Yield the jobs of all workers that are to take no more pages."""
+        for run in self.runs():
+            for job in self.world.ledger.worker_jobs(run.run_id):
+                if job.retired:
+                    yield job.job_id
 
     def replay(self, process: Process, run_id: str) -> None:
         chosen = Chosen(self.run(process, run_id), Choice(), process.ledger)

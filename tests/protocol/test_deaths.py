@@ -79,6 +79,17 @@ class Story(Protocol):
         self.operate("manifests", 0, None)
         self.build_it()
 
+    def scaled_up_and_down(self) -> None:
+        self.upload("all.json", None)
+        self.operate("scale_up", 0, None)
+        self.serve(0, "tiled", 1, None)
+        self.operate("scale_down", 0, None)
+        self.serve(0, "tiled", 2, None)
+        self.end_jobs(0)
+        self.reconcile(None)
+        self.serve(0, "tiled", 8, None)
+        self.build_it()
+
     def resumed_while_another_waits(self) -> None:
         self.upload("all.json", None)
         self.serve(0, "tiled", 1, None)
@@ -106,6 +117,7 @@ STORIES: list[Callable[[Story], None]] = [
     Story.one_fails_and_is_replayed,
     Story.two_want_the_same_item,
     Story.cancelled_and_resumed,
+    Story.scaled_up_and_down,
     Story.resumed_while_another_waits,
     Story.given_up_by_the_queue,
 ]

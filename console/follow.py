@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from console.cloud.uploads import uploaded_keys
-from console.deployment import Deployment
+from console.deployment import Deployment, Uploaded
 from console.embedded import EmbeddedCloud
 from console.errors import ConsoleError
+from console.failed_uploads import find_failure
+from pipeline.pool import living_jobs
 from pipeline.run import Counts, Run, RunState
 
 POLL_SECONDS = 0.3
@@ -26,14 +27,14 @@ class Look:
     counts: Counts
 
 
-def follow_upload(cloud: EmbeddedCloud, task_key: str) -> Iterator[Look]:
+def follow_upload(place: Deployment, uploaded: Uploaded) -> Iterator[Look]:
     """Yield the run that an upload started, again and again; the last look is at its end.
 
     Raises ConsoleError when the dispatcher gave up, or no job is left to bring the run forward.
     """
-    run_id = await_run(cloud, task_key)
+    run_id = await_run(place, uploaded)
     if run_id is not None:
-        yield from follow_run(cloud, run_id)
+        yield from follow_run(place, run_id)
 
 
 def follow_run(place: Deployment, run_id: str) -> Iterator[Look]:
@@ -78,40 +79,22 @@ def _logs(place: Deployment) -> str:
     return f"in {place.logs}" if isinstance(place, EmbeddedCloud) else "in CloudWatch"
 
 
-def await_run(cloud: EmbeddedCloud, task_key: str, patience: float = math.inf) -> str | None:
+def await_run(place: Deployment, uploaded: Uploaded, patience: float = math.inf) -> str | None:
     """Return the run of an upload, once there is one; None where none came in so many seconds.
 
     Raises ConsoleError when the dispatcher gave up.
     """
-    others: set[str] = set()
     deadline = time.monotonic() + patience
     while True:
-        for run_id in cloud.ledger.runs():
-            if run_id in others:
-                continue
-            run = cloud.ledger.load_run(run_id)
-            if run is not None and run.upload.key == task_key:
-                return run_id
-            others.add(run_id)
-        if _has_failed(cloud, task_key):
-            raise ConsoleError(f"the dispatcher failed; see {cloud.logs / 'dispatcher.log'}")
+        run_id = place.ledger.run_of_upload(place.bucket, uploaded.key, uploaded.since)
+        if run_id is not None:
+            return run_id
+        failure = find_failure(place, uploaded.key)
+        if failure is not None:
+            raise ConsoleError(failure)
         if time.monotonic() > deadline:
             return None
         time.sleep(POLL_SECONDS)
-
-
-def _has_failed(cloud: EmbeddedCloud, task_key: str) -> bool:
-    """Tell whether the dispatcher gave up on an upload, and take it off the queue of those."""
-    answer = cloud.sqs.receive_message(
-        QueueUrl=cloud.failed_uploads_queue, MaxNumberOfMessages=10, VisibilityTimeout=1
-    )
-    for message in answer.get("Messages", []):
-        if task_key in uploaded_keys(message["Body"]):
-            cloud.sqs.delete_message(
-                QueueUrl=cloud.failed_uploads_queue, ReceiptHandle=message["ReceiptHandle"]
-            )
-            return True
-    return False
 
 
 def _is_at_work(place: Deployment, run: Run) -> bool:
@@ -121,10 +104,9 @@ def _is_at_work(place: Deployment, run: Run) -> bool:
         # One that has ended is no longer waited for from the reconciler's next pass on.
         return other is None or other.state.ended or is_waiting_too or _is_at_work(place, other)
     if run.state is RunState.DISPATCHING:
-        return not (isinstance(place, EmbeddedCloud) and _has_failed(place, run.upload.key))
+        # On AWS the reconciler goes on with what the dispatcher gave up.
+        return not isinstance(place, EmbeddedCloud) or find_failure(place, run.upload.key) is None
     if run.state is RunState.BUILDING and run.final_job:
-        job_ids = [run.final_job]
-    else:
-        # Between the claim of the final job and the note of its id, a worker is at it.
-        job_ids = list(place.ledger.worker_jobs(run.run_id))
-    return bool(place.jobs.living(job_ids))
+        return bool(place.jobs.living([run.final_job]))
+    # Between the claim of the final job and the note of its id, a worker is at it.
+    return bool(living_jobs(run.run_id, place.ledger, place.jobs))

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from console.deployment import Deployment, Uploaded
 from console.embedded import JOB_ENVIRONMENT, EmbeddedCloud
 from console.errors import ConsoleError, ExitCode
 from console.follow import Look, await_run, follow_upload
 from console.options import Where
 from console.place import embedded_deployment
+from pipeline.pool import living_jobs
 from pipeline.run import Page, PageState, Run, RunState
 from pipeline.task import BUCKET_NAME, is_folder_url
 
@@ -49,50 +51,64 @@ def run_locally(local: LocalRun, where: Where, watch: Callable[[Look], None]) ->
     the run cannot come to an end.
     """
     started = time.monotonic()
-    try:
-        local.dest.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"--dest: {local.dest} cannot be made a folder: {error.strerror}"
-        raise ConsoleError(reason, ExitCode.USAGE) from error
-    if not os.access(local.dest, os.W_OK | os.X_OK):
-        raise ConsoleError(f"--dest: {local.dest} cannot be written to", ExitCode.USAGE)
+    make_dest(local.dest)
     cores = os.cpu_count() or 1
     body, workers = prepare_task(local, cores)
     environment = {**JOB_ENVIRONMENT, "TILEPOOL_PROCESSES": str(max(1, cores // workers))}
     with embedded_deployment(where, environment) as cloud:
         # A cloud that is kept, or shared with another command, serves many uploads.
         key = f"{uuid.uuid4()}/task.json"
-        cloud.upload_task(key, body)
-        look = _follow(cloud, key, watch)
+        look = _follow(cloud, cloud.upload_task(key, body), watch)
         failures = tuple(_failures(cloud.ledger.pages(look.run.run_id, PageState.FAILED)))
         # What the embedded cloud takes to stop is no part of the run.
         seconds = time.monotonic() - started
     return Result(look.run, failures, seconds)
 
 
-def _follow(cloud: EmbeddedCloud, key: str, watch: Callable[[Look], None]) -> Look:
+def make_dest(dest: Path) -> None:
+    """Make the folder of an export, where it is not there; raises ConsoleError if it cannot be."""
+    try:
+        dest.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"--dest: {dest} cannot be made a folder: {error.strerror}"
+        raise ConsoleError(reason, ExitCode.USAGE) from error
+    if not os.access(dest, os.W_OK | os.X_OK):
+        raise ConsoleError(f"--dest: {dest} cannot be written to", ExitCode.USAGE)
+
+
+def _follow(cloud: EmbeddedCloud, uploaded: Uploaded, watch: Callable[[Look], None]) -> Look:
     """Return the last look at the run of an upload.
 
     A run that is interrupted is cancelled, and so is one that would wait for ever.
     """
     look: Look | None = None
     try:
-        for look in follow_upload(cloud, key):  # the last is wanted, and the latest
+        for look in follow_upload(cloud, uploaded):  # the last is wanted, and the latest
             watch(look)
     except KeyboardInterrupt:
-        run_id = look.run.run_id if look else await_run(cloud, key, ABOUT_TO_OPEN_SECONDS)
-        # Else a later command, on the same state, would go on with it unasked.
-        if run_id is None or not cloud.ledger.cancel(run_id, time.time()):
-            raise
-        cloud.jobs.terminate(cloud.ledger.worker_jobs(run_id), "stopped by its user")
-        raise KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}") from None
+        run_id = look.run.run_id if look else await_run(cloud, uploaded, ABOUT_TO_OPEN_SECONDS)
+        raise cancel_interrupted(cloud, run_id) from None
     except ConsoleError:
         if look is not None and look.run.state is RunState.DISPATCHING:
             cloud.ledger.cancel(look.run.run_id, time.time())
         raise
     if look is None:
-        raise ConsoleError(f"no run came of the upload {key}")
+        raise ConsoleError(f"no run came of the upload {uploaded.key}")
     return look
+
+
+def cancel_interrupted(
+    place: Deployment, run_id: str | None, options: str = ""
+) -> KeyboardInterrupt:
+    """Cancel a run, if there is one, whose cloud ends; return what its user's interrupt says.
+
+    Else a later command, on the same state, would go on with it unasked.
+    """
+    if run_id is None or not place.ledger.cancel(run_id, time.time()):
+        return KeyboardInterrupt()
+    living = living_jobs(run_id, place.ledger, place.jobs)
+    place.jobs.terminate(sorted(living), "stopped by its user")
+    return KeyboardInterrupt(f"To go on with it: tilepool resume {run_id}{options}")
 
 
 def prepare_task(local: LocalRun, cores: int) -> tuple[bytes, int]:

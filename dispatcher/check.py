@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from dispatcher.expand import Expansion, expand
+from dispatcher.resources import RunResources
 from pipeline.batch import Jobs
 from pipeline.csv_file import check_csv
-from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
 from pipeline.errors import BadTask, PermanentError
 from pipeline.storage import MissingObject, Storage, open_storage
 from pipeline.task import Task, is_folder_url
+
+BUCKET_STORE = "s3://{bucket}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,34 +21,48 @@ class Stores:
     dest: str
 
 
-def resolve_stores(task: Task, environment: Environment) -> Stores:
+@dataclass(frozen=True, slots=True)
+class StoreForms:
+    """How the URL of a store is made of its bucket's name, for which `{bucket}` stands."""
+
+    source: str = BUCKET_STORE
+    dest: str = BUCKET_STORE
+
+
+ON_BUCKETS = StoreForms()
+
+
+def resolve_stores(task: Task, forms: StoreForms) -> Stores:
     """Return where a task's buckets are.
 
     Raises BadTask for a folder where buckets are wanted, as they are on AWS.
     """
+    stores = Stores(
+        forms.source.replace("{bucket}", task.source_bucket),
+        forms.dest.replace("{bucket}", task.dest_bucket),
+    )
     named = {
-        ("AWS_SRC_BUCKET", SOURCE_STORE): task.source_bucket,
-        ("AWS_DEST_BUCKET", DEST_STORE): task.dest_bucket,
+        "AWS_SRC_BUCKET": (task.source_bucket, stores.source),
+        "AWS_DEST_BUCKET": (task.dest_bucket, stores.dest),
     }
     errors = [
         f"{name}: expected a bucket: {bucket!r} is a folder, which the embedded cloud alone takes"
-        for (name, store), bucket in named.items()
-        if is_folder_url(bucket) and environment.store_url(store, bucket) != bucket
+        for name, (bucket, url) in named.items()
+        if is_folder_url(bucket) and url != bucket
     ]
     if errors:
         raise BadTask(errors)
-    return Stores(
-        environment.store_url(SOURCE_STORE, task.source_bucket),
-        environment.store_url(DEST_STORE, task.dest_bucket),
-    )
+    return stores
 
 
-def check_task(run_id: str, task: Task, stores: Stores, jobs: Jobs) -> Expansion:
+def check_task(
+    run_id: str, task: Task, stores: Stores, resources: RunResources, jobs: Jobs
+) -> Expansion:
     """Look up all that a task names, and return its pages.
 
     Raises BadTask with everything that is not as it should be.
     """
-    errors = jobs.missing(task.job_queue, task.job_definition)
+    errors = list(resources.errors) or jobs.missing(resources.queue, resources.definitions)
     expansion = Expansion((), 0, ())
     source = _reach(stores.source, f"AWS_SRC_BUCKET: {task.source_bucket!r}", errors)
     _reach(stores.dest, f"AWS_DEST_BUCKET: {task.dest_bucket!r}", errors)

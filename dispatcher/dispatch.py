@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from dispatcher.check import check_task, resolve_stores
+from dispatcher.check import ON_BUCKETS, StoreForms, check_task, resolve_stores
+from dispatcher.resources import UNKNOWN, StackResources, resolve_resources
 from dispatcher.tasks import TaskFiles
+from pipeline.announcements import SILENT, Announcements, announce_end
 from pipeline.batch import Jobs
 from pipeline.completion import CLAIM_SECONDS, complete_run
-from pipeline.environment import Environment
 from pipeline.errors import BadTask, TransientError
 from pipeline.ledger import Ledger
 from pipeline.outbox import Outbox
@@ -40,8 +41,10 @@ class Dispatcher:
     ledger: Ledger
     outbox: Outbox
     jobs: Jobs
-    environment: Environment
+    stores: StoreForms = ON_BUCKETS
     claim_seconds: int = CLAIM_SECONDS
+    stack: StackResources = UNKNOWN
+    announcements: Announcements = SILENT
 
     def dispatch(self, upload: Upload) -> str:
         """Start the run of an upload, or take it up where it was cut off; return its id.
@@ -59,7 +62,10 @@ class Dispatcher:
             run = self.ledger.load_run(run_id)
             if run is not None and run.state is not RunState.DISPATCHING:
                 log.info("run_known", state=run.state)
-                if not run.state.ended:
+                if run.state is RunState.REJECTED:
+                    # This may be Lambda's retry of one that was cut off before it announced it.
+                    announce_end(run, self.announcements)
+                elif not run.state.ended:
                     complete_run(run_id, self.ledger, self.jobs, claim_seconds=self.claim_seconds)
                 return run_id
             try:
@@ -75,12 +81,14 @@ class Dispatcher:
         if run is not None and run.recorded:
             return True
         run_id = derive_run_id(task.job_name, upload)
-        stores = resolve_stores(task, self.environment)
-        expansion = check_task(run_id, task, stores, self.jobs)
+        stores = resolve_stores(task, self.stores)
+        resources = resolve_resources(task, self.stack)
+        expansion = check_task(run_id, task, stores, resources, self.jobs)
         plan = Plan(
             collection=task.collection,
-            job_queue=task.job_queue,
-            job_definition=task.job_definition,
+            job_queue=resources.queue,
+            job_definition=resources.definition,
+            manifest_job_definition=resources.manifest_definition,
             source_store=stores.source,
             dest_store=stores.dest,
             csv_key=task.csv_key,
@@ -91,7 +99,17 @@ class Dispatcher:
         )
         opening = uuid.uuid4().hex
         now = int(time.time())
-        opened = Run(run_id, upload, RunState.DISPATCHING, plan, opened_at=now, opening=opening)
+        before = self.ledger.load_run(run_id)
+        opened = Run(
+            run_id,
+            upload,
+            RunState.DISPATCHING,
+            plan,
+            opened_at=now,
+            opening=opening,
+            # A run that waits, or was cut off, may have been asked for more or fewer meanwhile.
+            wanted_workers=before.wanted_workers if before is not None else None,
+        )
         if not self.ledger.open_run(opened):
             return True
         log.info("run_opened", pages=len(expansion.pages), other_files=expansion.other_files)
@@ -135,12 +153,21 @@ class Dispatcher:
         sent = self.outbox.send(
             page.message for page in self.ledger.pages(run_id, PageState.QUEUED)
         )
-        missing = run.plan.workers - len(self.ledger.worker_jobs(run_id))
-        start_workers(run, missing, self.ledger, self.jobs)
+        started = self._start_workers(run_id, run.plan, sent)
         self.ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
         # Workers of another run may have taken every message before the line above.
         complete_run(run_id, self.ledger, self.jobs, claim_seconds=self.claim_seconds)
-        log.info("run_dispatched", messages=sent, workers=run.plan.workers)
+        log.info("run_dispatched", messages=sent, workers=started)
+
+    def _start_workers(self, run_id: str, plan: Plan, messages: int) -> int:
+        """Start the workers that are missing; return how many the run has had by then."""
+        # Somebody may have asked for another number while the messages were sent.
+        run = self.ledger.load_run(run_id)
+        if run is None:
+            raise TransientError(f"{run_id}: its row is gone")
+        wanted = min(run.workers, max(messages, plan.workers))
+        noted = len(self.ledger.worker_jobs(run_id))
+        return noted + len(start_workers(run, wanted - noted, self.ledger, self.jobs, noted))
 
     def _reject(self, upload: Upload, run_id: str, error: BadTask) -> str:
         errors = error.errors
@@ -149,6 +176,10 @@ class Dispatcher:
             errors = (*errors[:MAX_KEPT_ERRORS], more)
         self.ledger.open_run(Run(run_id, upload, RunState.REJECTED, errors=errors))
         log.warning("run_rejected", run=run_id, errors=errors)
+        run = self.ledger.load_run(run_id)
+        # One that another invocation has brought under way meanwhile stays as it is.
+        if run is not None and run.state is RunState.REJECTED:
+            announce_end(run, self.announcements)
         return run_id
 
 

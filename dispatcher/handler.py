@@ -10,14 +10,13 @@ from botocore.config import Config
 
 from dispatcher.dispatch import Dispatcher
 from dispatcher.event import parse_uploads
-from dispatcher.reconcile import CONFIRM_SECONDS, DISPATCH_SECONDS, Limits, Reconciler
+from dispatcher.reconcile import Reconciler
+from dispatcher.settings import Settings, read_settings
 from dispatcher.tasks import S3TaskFiles
+from pipeline.announcements import SILENT, Announcements, EventBridgeAnnouncements
 from pipeline.batch import BatchJobs
-from pipeline.completion import CLAIM_SECONDS
 from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
-from pipeline.environment import CLAIM_SECONDS as CLAIM_VARIABLE
-from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE, Environment
 from pipeline.logs import configure_logging
 from pipeline.outbox import SqsOutbox
 
@@ -25,8 +24,6 @@ log = structlog.get_logger()
 
 RECONCILE = "reconcile"
 """The scheduled event is `{"tilepool": "reconcile"}`."""
-DISPATCH_VARIABLE = "TILEPOOL_DISPATCH_SECONDS"
-CONFIRM_VARIABLE = "TILEPOOL_CONFIRM_SECONDS"
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
 
 
@@ -36,11 +33,11 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list
     Any error reaches Lambda, which invokes again with the same event; that is safe.
     """
     configure_logging()
-    environment = Environment(os.environ)
-    dispatcher = _dispatcher(environment)
+    settings = read_settings(os.environ)
+    dispatcher = _dispatcher(settings)
     if event.get("tilepool") == RECONCILE:
         try:
-            _reconciler(environment, dispatcher).reconcile()
+            _reconciler(settings, dispatcher).reconcile()
         except ExceptionGroup as faults:
             # Each is logged, and the next pass tries again. Lambda's own retries, and the queue of
             # uploads that failed, are for uploads.
@@ -58,29 +55,33 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list
     return {"runs": runs}
 
 
-def _reconciler(environment: Environment, dispatcher: Dispatcher) -> Reconciler:
-    limits = Limits(
-        dispatch_seconds=environment.whole(DISPATCH_VARIABLE, DISPATCH_SECONDS),
-        confirm_seconds=environment.whole(CONFIRM_VARIABLE, CONFIRM_SECONDS),
-        claim_seconds=dispatcher.claim_seconds,
-    )
-    queue_url = environment.text(DEAD_LETTER_QUEUE_URL)
+def _reconciler(settings: Settings, dispatcher: Dispatcher) -> Reconciler:
+    sqs = boto3.client("sqs", config=RETRIES)
     return Reconciler(
         dispatcher=dispatcher,
         ledger=dispatcher.ledger,
         outbox=dispatcher.outbox,
-        dead_letters=SqsDeadLetters(boto3.client("sqs", config=RETRIES), queue_url),
+        dead_letters=SqsDeadLetters(sqs, settings.dead_letter_queue_url),
         jobs=dispatcher.jobs,
-        limits=limits,
+        limits=settings.limits,
     )
 
 
-def _dispatcher(environment: Environment) -> Dispatcher:
+def _dispatcher(settings: Settings) -> Dispatcher:
     return Dispatcher(
         tasks=S3TaskFiles(boto3.client("s3", config=RETRIES)),
-        ledger=DynamoLedger(boto3.client("dynamodb", config=RETRIES), environment.text(TABLE)),
-        outbox=SqsOutbox(boto3.client("sqs", config=RETRIES), environment.text(QUEUE_URL)),
+        ledger=DynamoLedger(boto3.client("dynamodb", config=RETRIES), settings.table),
+        outbox=SqsOutbox(boto3.client("sqs", config=RETRIES), settings.queue_url),
         jobs=BatchJobs(boto3.client("batch", config=RETRIES)),
-        environment=environment,
-        claim_seconds=environment.whole(CLAIM_VARIABLE, CLAIM_SECONDS),
+        stores=settings.stores,
+        claim_seconds=settings.limits.claim_seconds,
+        stack=settings.stack,
+        announcements=_announcements(settings),
     )
+
+
+def _announcements(settings: Settings) -> Announcements:
+    if not settings.event_bus:
+        return SILENT
+    client = boto3.client("events", config=RETRIES)
+    return EventBridgeAnnouncements(client, settings.event_bus, settings.table)

@@ -8,7 +8,7 @@ differ are written.
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from iiif_prezi3 import ManifestRef
@@ -24,6 +24,7 @@ from manifest_builder.row_reader import describe
 from manifest_builder.summary import summarize
 from manifest_builder.table import Row, read_catalogue
 from manifest_builder.writing import Writer
+from pipeline.announcements import SILENT, Announcements, announce_end
 from pipeline.errors import TilepoolError
 from pipeline.ledger import Ledger
 from pipeline.run import Page, Plan, Run, RunState, Summary
@@ -37,8 +38,10 @@ MAX_FAULT_CHARACTERS = 1_000
 log = structlog.get_logger()
 
 
-def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
-    """Publish a run's manifests and end it; None where the run is not at this point.
+def finish_run(
+    run_id: str, ledger: Ledger, announcements: Announcements = SILENT
+) -> Summary | None:
+    """Publish a run's manifests, end it and announce it; None where the run is not at this point.
 
     Where it was claimed again meanwhile, it is built again: what was written here may have hidden
     what has been published since.
@@ -46,17 +49,22 @@ def finish_run(run_id: str, ledger: Ledger) -> Summary | None:
     run = ledger.load_run(run_id)
     if run is None or run.plan is None or run.state is not RunState.BUILDING:
         log.warning("nothing_to_build", state=run and run.state)
+        if run is not None and run.state in {RunState.DONE, RunState.DONE_WITH_FAILURES}:
+            # Batch starts a builder again that died, maybe before it had announced the end.
+            announce_end(run, announcements)
         return None
     plan = run.plan
-    summary, is_finished = _build(run, plan, ledger)
+    ended, is_finished = _build(run, plan, ledger)
     while not is_finished and (later := _claimed_later(run, ledger)) is not None:
         run = later
-        summary, is_finished = _build(run, plan, ledger)
-    return summary
+        ended, is_finished = _build(run, plan, ledger)
+    if is_finished:
+        announce_end(ended, announcements)
+    return ended.summary
 
 
-def _build(run: Run, plan: Plan, ledger: Ledger) -> tuple[Summary, bool]:
-    """Publish a run's manifests; tell whether that has ended it."""
+def _build(run: Run, plan: Plan, ledger: Ledger) -> tuple[Run, bool]:
+    """Publish a run's manifests; return it as ended, and whether that has ended it."""
     pages = sorted(ledger.pages(run.run_id), key=lambda page: page.message.place)
     try:
         summary = _publish(run, plan, pages, ledger)
@@ -69,7 +77,7 @@ def _build(run: Run, plan: Plan, ledger: Ledger) -> tuple[Summary, bool]:
         log.info("run_finished", state=end, items=summary.items, failed=summary.failed)
     else:
         log.warning("run_not_finished", reason="it was cancelled, or ended by another builder")
-    return summary, is_finished
+    return replace(run, state=end, summary=summary), is_finished
 
 
 def _claimed_later(run: Run, ledger: Ledger) -> Run | None:

@@ -25,6 +25,7 @@ def summarize(
         tiles=sum(page.tiles for page in tiled),
         items=len(items.published),
         withheld=_cut(items.withheld),
+        withheld_items=len(items.withheld),
         with_gaps=_cut(items.with_gaps),
         superseded=_cut(items.superseded),
         without_row=_cut([item for item in items.published if item not in catalogue.rows]),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.environment import RUN_ID
+from pipeline.environment import RUN_ID, WORKER
 from pipeline.errors import TransientError
 from pipeline.run import Plan, Run
 
@@ -16,6 +16,8 @@ MAX_DESCRIBED_JOBS = 100
 MILLISECONDS = 1000
 FAILED = "FAILED"
 ENDED = {"SUCCEEDED", FAILED}
+UNSTARTED = {"SUBMITTED", "PENDING", "RUNNABLE", "STARTING"}
+"""https://docs.aws.amazon.com/batch/latest/userguide/job_states.html"""
 
 
 class Jobs(Protocol):
@@ -36,6 +38,9 @@ class Jobs(Protocol):
     def living(self, job_ids: Sequence[str]) -> set[str]:
         """Return those of some jobs that have not ended."""
 
+    def unstarted(self, job_ids: Sequence[str]) -> set[str]:
+        """Return those of some jobs whose process does not run yet, the first time or again."""
+
     def failed(self, job_ids: Sequence[str]) -> dict[str, float]:
         """Return those of some jobs that have ended in a fault, or were terminated.
 
@@ -45,15 +50,15 @@ class Jobs(Protocol):
     def terminate(self, job_ids: Iterable[str], reason: str) -> None:
         """End jobs; one that has ended is no error."""
 
-    def missing(self, queue: str, definition: str) -> list[str]:
-        """Return a line for each of the two that Batch does not know or does not run."""
+    def missing(self, queue: str, definitions: Iterable[str]) -> list[str]:
+        """Return a line for each of them that Batch does not know or does not run."""
 
 
 class BatchJobs:
     """Jobs on AWS Batch.
 
-    One job definition serves both: its image's entry point is `python -m`, and the command names
-    the package. A job's name tells what it was submitted for: who does not know whether a
+    One image serves both: its entry point is `python -m`, and the command names the package. A
+    job's name tells what it was submitted for: who does not know whether a
     process that died had submitted it, finds it by that.
     """
 
@@ -61,10 +66,18 @@ class BatchJobs:
         self._client = client
 
     def submit_worker(self, run_id: str, plan: Plan, index: int) -> str:
-        return self._submit(_worker_name(run_id, index), plan, "worker", {})
+        itself = {RUN_ID: run_id, WORKER: str(index)}
+        return self._submit(
+            _worker_name(run_id, index), plan.job_queue, plan.job_definition, "worker", itself
+        )
 
     def submit_final(self, run: Run) -> str:
-        return self._submit(_final_name(run), _plan(run), "manifest_builder", {RUN_ID: run.run_id})
+        plan = _plan(run)
+        definition = plan.manifest_job_definition or plan.job_definition
+        itself = {RUN_ID: run.run_id}
+        return self._submit(
+            _final_name(run), plan.job_queue, definition, "manifest_builder", itself
+        )
 
     def find_worker(self, run_id: str, plan: Plan, index: int) -> str | None:
         return self._find(plan, _worker_name(run_id, index))
@@ -74,6 +87,9 @@ class BatchJobs:
 
     def living(self, job_ids: Sequence[str]) -> set[str]:
         return {job["jobId"] for job in self._describe(job_ids) if job["status"] not in ENDED}
+
+    def unstarted(self, job_ids: Sequence[str]) -> set[str]:
+        return {job["jobId"] for job in self._describe(job_ids) if job["status"] in UNSTARTED}
 
     def failed(self, job_ids: Sequence[str]) -> dict[str, float]:
         return {
@@ -86,11 +102,19 @@ class BatchJobs:
         for job_id in job_ids:
             self._client.terminate_job(jobId=job_id, reason=reason)
 
-    def missing(self, queue: str, definition: str) -> list[str]:
+    def missing(self, queue: str, definitions: Iterable[str]) -> list[str]:
         problems = []
         queues = self._client.describe_job_queues(jobQueues=[queue])["jobQueues"]
         if not any(found["state"] == "ENABLED" for found in queues):
             problems.append(f"jobQueue: expected an enabled Batch job queue, not {queue!r}")
+        problems += [
+            f"jobDefinition: expected an active job definition, not {definition!r}"
+            for definition in definitions
+            if not self._is_active(definition)
+        ]
+        return problems
+
+    def _is_active(self, definition: str) -> bool:
         # Only ARNs and name:revision may stand in jobDefinitions.
         if ":" in definition:
             answer = self._client.describe_job_definitions(jobDefinitions=[definition])
@@ -98,15 +122,20 @@ class BatchJobs:
             answer = self._client.describe_job_definitions(
                 jobDefinitionName=definition, status="ACTIVE"
             )
-        if not any(found["status"] == "ACTIVE" for found in answer["jobDefinitions"]):
-            problems.append(f"jobDefinition: expected an active job definition, not {definition!r}")
-        return problems
+        return any(found["status"] == "ACTIVE" for found in answer["jobDefinitions"])
 
-    def _submit(self, name: str, plan: Plan, command: str, environment: Mapping[str, str]) -> str:
+    def _submit(
+        self,
+        name: str,
+        queue: str,
+        definition: str,
+        command: str,
+        environment: Mapping[str, str],
+    ) -> str:
         answer = self._client.submit_job(
             jobName=name,
-            jobQueue=plan.job_queue,
-            jobDefinition=plan.job_definition,
+            jobQueue=queue,
+            jobDefinition=definition,
             containerOverrides={
                 "command": [command],
                 "environment": [

@@ -5,8 +5,9 @@ shard. The run's own row is not touched: a thousand workers would meet there.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from pipeline import rows
@@ -15,6 +16,7 @@ from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES, DynamoTable, 
 from pipeline.run import SHARDS, Counts, Page, PageState
 
 UNSEALED_BY_ME = f"{UNSEALED} AND #opening = :opening"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 QUEUED_HERE = "#state = :queued AND #replays = :replays AND #parts = :parts"
 
 
@@ -91,7 +93,8 @@ class DynamoPages:
             UpdateExpression=f"SET {update}",
             ConditionExpression=QUEUED_HERE,
         )
-        return self._table.transact(settling, self._count(page, page.state.value, 1))
+        failure = rows.failure_values(page) if page.state is PageState.FAILED else {}
+        return self._table.transact(settling, self._count(page, page.state.value, 1, failure))
 
     def requeue(self, page: Page) -> bool:
         counting = self._table.update(
@@ -109,16 +112,29 @@ class DynamoPages:
         return rows.parse_counts(item) if item else Counts()
 
     def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
-        items = self._table.get_all([rows.count_key(run_id, shard) for shard in range(SHARDS)])
+        items = self._counters(run_id)
         # The answer is in no order; the keys of shards sort as their numbers do.
         ordered = sorted(items, key=lambda item: rows.decode(item)["pk"])
         return tuple(map(rows.parse_counts, ordered))
 
-    def _count(self, page: Page, name: str, change: int) -> Entry:
+    def last_failures(self, run_id: str) -> tuple[Page, ...]:
+        named = rows.last_failed_keys(self._counters(run_id))
+        pages = map(rows.parse_page, self._table.get_all(named))
+        # What was replayed meanwhile is no failure any more, or not yet again.
+        failed = [page for page in pages if page.state is PageState.FAILED]
+        return tuple(sorted(failed, key=lambda page: page.ended_at, reverse=True))
+
+    def _counters(self, run_id: str) -> list[rows.Item]:
+        return self._table.get_all([rows.count_key(run_id, shard) for shard in range(SHARDS)])
+
+    def _count(
+        self, page: Page, name: str, change: int, also: Mapping[str, Any] = NOTHING
+    ) -> Entry:
+        setting = ", ".join(f"#{other} = :{other}" for other in also)
         return self._table.update(
             rows.count_key(page.message.run_id, page.shard),
-            {":change": change},
-            UpdateExpression=f"ADD #{name} :change",
+            {":change": change, **{f":{other}": value for other, value in also.items()}},
+            UpdateExpression=(f"SET {setting} " if also else "") + f"ADD #{name} :change",
         )
 
     def _write_unsealed(self, run_id: str, opening: str, entries: Sequence[Entry]) -> bool:

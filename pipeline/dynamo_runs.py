@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import rows
 from pipeline.dynamo_table import IS_NEW, DynamoTable, Entry
-from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch
+from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch, WorkerJob
 
 UNSEALED = "#state = :dispatching AND #recorded = :no"
 UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
@@ -41,6 +41,14 @@ class DynamoRuns:
         for item in self._table.query(rows.RUNS, newest_first=True):
             yield rows.decode(item)["run_id"]
 
+    def run_of_upload(self, bucket: str, key: str, since: str) -> str | None:
+        for item in self._table.query(rows.RUNS, since=since, newest_first=True):
+            listed = rows.decode(item)
+            if (listed["bucket"], listed["key"]) == (bucket, key):
+                run_id: str = listed["run_id"]
+                return run_id
+        return None
+
     def open_runs(self) -> Iterator[str]:
         for item in self._table.query(rows.OPEN):
             yield rows.decode(item)["sk"]
@@ -58,9 +66,32 @@ class DynamoRuns:
         noting = self._table.put(rows.job_item(run_id, index, job_id), ConditionExpression=IS_NEW)
         return self._table.transact(noting)
 
-    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
+    def worker_jobs(self, run_id: str) -> tuple[WorkerJob, ...]:
         items = self._table.query(rows.jobs_partition(run_id), rows.JOB)
-        return tuple(rows.decode(item)["job_id"] for item in items)
+        return tuple(map(rows.parse_job, items))
+
+    def retire_worker(self, run_id: str, index: int) -> bool:
+        is_there_and_stays = "attribute_exists(pk) AND attribute_not_exists(#retired)"
+        retiring = self._table.update(
+            rows.job_key(run_id, index),
+            {":yes": True},
+            UpdateExpression="SET #retired = :yes",
+            ConditionExpression=is_there_and_stays,
+        )
+        return self._table.transact(retiring)
+
+    def is_retired(self, run_id: str, index: int) -> bool:
+        item = self._table.get(rows.job_key(run_id, index))
+        return item is not None and rows.parse_job(item).retired
+
+    def want_workers(self, run_id: str, number: int) -> bool:
+        is_under_way, states = _one_of(UNDER_WAY)
+        return self._change(
+            run_id,
+            states | {":number": number},
+            UpdateExpression="SET #wanted_workers = :number",
+            ConditionExpression=is_under_way,
+        )
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         return self._change(

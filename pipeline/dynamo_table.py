@@ -64,12 +64,17 @@ class DynamoTable:
         return found
 
     def query(
-        self, partition: str, prefix: str = "", *, newest_first: bool = False
+        self, partition: str, prefix: str = "", *, since: str = "", newest_first: bool = False
     ) -> Iterator[rows.Item]:
-        """Yield a partition's items, in the order of their sort keys or the reverse."""
+        """Yield a partition's items, in the order of their sort keys or the reverse.
+
+        Either those whose sort keys begin with `prefix`, or those that are not before `since`.
+        """
         condition, values = "pk = :pk", {":pk": partition}
         if prefix:
             condition, values = f"{condition} AND begins_with(sk, :sk)", {**values, ":sk": prefix}
+        elif since:
+            condition, values = f"{condition} AND sk >= :sk", {**values, ":sk": since}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._name,
             KeyConditionExpression=condition,

@@ -1,48 +1,85 @@
 """The environment variables of the stages, read once by their entry points. Pure.
 
-The template sets them on AWS, the embedded cloud on a laptop.
+The template sets them on AWS, the embedded cloud on a laptop: docs/configuration.md tells all.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.errors import TilepoolError
 
+REGION = "AWS_DEFAULT_REGION"
+"""boto3's; it would fail at the first client, and name no variable."""
 TABLE = "TILEPOOL_TABLE"
 QUEUE_URL = "TILEPOOL_QUEUE_URL"
 DEAD_LETTER_QUEUE_URL = "TILEPOOL_DEAD_LETTER_QUEUE_URL"
-RUN_ID = "TILEPOOL_RUN_ID"
-SOURCE_STORE = "TILEPOOL_SOURCE_STORE"
-DEST_STORE = "TILEPOOL_DEST_STORE"
+EVENT_BUS = "TILEPOOL_EVENT_BUS"
 CLAIM_SECONDS = "TILEPOOL_CLAIM_SECONDS"
 
-BUCKET_STORE = "s3://{bucket}"
+# The dispatcher's
+JOB_QUEUE = "TILEPOOL_JOB_QUEUE"
+JOB_DEFINITION = "TILEPOOL_JOB_DEFINITION"
+MANIFEST_JOB_DEFINITION = "TILEPOOL_MANIFEST_JOB_DEFINITION"
+OTHER_JOB_QUEUES = "TILEPOOL_OTHER_JOB_QUEUES"
+OTHER_JOB_DEFINITIONS = "TILEPOOL_OTHER_JOB_DEFINITIONS"
+SOURCE_STORE = "TILEPOOL_SOURCE_STORE"
+DEST_STORE = "TILEPOOL_DEST_STORE"
+DISPATCH_SECONDS = "TILEPOOL_DISPATCH_SECONDS"
+CONFIRM_SECONDS = "TILEPOOL_CONFIRM_SECONDS"
+
+# The jobs'
+RUN_ID = "TILEPOOL_RUN_ID"
+WORKER = "TILEPOOL_WORKER"
+PROCESSES = "TILEPOOL_PROCESSES"
+MEMORY_BYTES = "TILEPOOL_MEMORY_BYTES"
+IDLE_SECONDS = "TILEPOOL_IDLE_SECONDS"
+LEASE_SECONDS = "TILEPOOL_LEASE_SECONDS"
+GRACE_SECONDS = "TILEPOOL_GRACE_SECONDS"
+PAGE_SECONDS = "TILEPOOL_PAGE_SECONDS"
+BACKOFF_SECONDS = "TILEPOOL_BACKOFF_SECONDS"
+
+EXIT_CODE = 2
+"""Of a job whose environment is wrong: another attempt would end the same way."""
 
 
 class BadEnvironment(TilepoolError):
-    """A variable is missing or is not what it should be: the deployment is wrong."""
+    """Variables are missing or are not what they should be: the deployment is wrong.
+
+    `mistakes` holds a line for each.
+    """
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(self.mistakes)
+
+    def __str__(self) -> str:
+        return "\n".join(self.mistakes)
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Read access to a process's variables."""
+    """Read access to a process's variables, which gathers what is wrong with them."""
 
     variables: Mapping[str, str]
+    mistakes: list[str] = field(default_factory=list)
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Return a variable; raises BadEnvironment where it is missing and has no default."""
+        """Return a variable; that one without a default is missing, or empty, is a mistake."""
         value = self.variables.get(name) or default
         if value is None:
-            raise BadEnvironment(f"{name}: missing")
+            self.mistakes.append(f"{name}: missing")
+            return ""
         return value
 
     def whole(self, name: str, default: int, least: int = 0) -> int:
-        """Return a whole number; raises BadEnvironment where it is none or too small."""
+        """Return a whole number; one that is none, or too small, is a mistake."""
         value = self.text(name, str(default))
         if not value.isascii() or not value.isdigit() or int(value) < least:
-            raise BadEnvironment(f"{name}: expected a whole number from {least}, not {value!r}")
+            self.mistakes.append(f"{name}: expected a whole number from {least}, not {value!r}")
+            return default
         return int(value)
 
-    def store_url(self, name: str, bucket: str) -> str:
-        """Return the URL of the store that holds a bucket: S3, or the folder that plays it."""
-        return self.text(name, BUCKET_STORE).replace("{bucket}", bucket)
+    def check(self) -> None:
+        """Raise BadEnvironment with every mistake that was found."""
+        if self.mistakes:
+            raise BadEnvironment(self.mistakes)

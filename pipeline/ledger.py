@@ -3,7 +3,16 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from pipeline.run import Counts, Page, PageState, Run, RunState, Summary, Watch
+from pipeline.run import (
+    Counts,
+    Page,
+    PageState,
+    Run,
+    RunState,
+    Summary,
+    Watch,
+    WorkerJob,
+)
 
 
 class Ledger(Protocol):
@@ -17,6 +26,12 @@ class Ledger(Protocol):
 
     def runs(self) -> Iterator[str]:
         """Yield the ids of all runs, newest first."""
+
+    def run_of_upload(self, bucket: str, key: str, since: str) -> str | None:
+        """Return the id of an upload's run, or None where there is none yet; of several the newest.
+
+        Looks only at runs that were uploaded at `since` (ISO 8601, UTC) or later.
+        """
 
     def open_runs(self) -> Iterator[str]:
         """Yield the ids of the runs that have not ended."""
@@ -49,8 +64,17 @@ class Ledger(Protocol):
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
         """Note the run's worker job number `index`, from 0; tell whether there was none yet."""
 
-    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
-        """Return the ids of the run's worker jobs, in the order of their numbers."""
+    def worker_jobs(self, run_id: str) -> tuple[WorkerJob, ...]:
+        """Return the run's worker jobs, in the order of their numbers."""
+
+    def retire_worker(self, run_id: str, index: int) -> bool:
+        """Ask worker job number `index` to take no more pages; tell whether nobody had yet."""
+
+    def is_retired(self, run_id: str, index: int) -> bool:
+        """Tell whether worker job number `index` is to take no more pages."""
+
+    def want_workers(self, run_id: str, number: int) -> bool:
+        """Note how many workers a run is to have; tell whether it had not ended."""
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         """Move a run from one state to another; tell whether it was in the first."""
@@ -115,6 +139,12 @@ class Ledger(Protocol):
 
     def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
         """Return the counts of all shards, in their order; none for a run that is not sealed."""
+
+    def last_failures(self, run_id: str) -> tuple[Page, ...]:
+        """Return the last failed page of each shard, newest first, that still is one.
+
+        Costs two requests, however many pages there are.
+        """
 
     def claim_final_job(
         self, run_id: str, shards: Sequence[Counts], now: float, *, is_quiet: bool = False

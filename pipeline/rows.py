@@ -7,12 +7,13 @@ One table, keys `pk` and `sk`:
     RUN#<run id>         RUN                         the run
     RUN#<run id>         JOB#<number>                one of its worker jobs
     RUN#<run id>#<shard> COUNT                       total, done and failed of the shard's pages,
-                                                     and whether they may still change
+                                                     whether they may still change, and which of
+                                                     them failed last
     RUN#<run id>#<shard> PAGE#<item>#<page>#<part>   one page
     ITEM#<export>#<item> OWNER                       the run that writes an item of an export
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,7 @@ from pipeline.run import (
     TiledPage,
     Upload,
     Watch,
+    WorkerJob,
 )
 from pipeline.task import parse_options
 
@@ -110,10 +112,21 @@ def jobs_partition(run_id: str) -> str:
     return f"RUN#{run_id}"
 
 
+def job_key(run_id: str, index: int) -> Item:
+    """Return the key of a worker job's row; their order is that of `index`."""
+    return encode({"pk": jobs_partition(run_id), "sk": f"{JOB}{index:07d}"})
+
+
 def job_item(run_id: str, index: int, job_id: str) -> Item:
-    """Return a worker job's row; their order is that of `index`."""
-    key = {"pk": jobs_partition(run_id), "sk": f"{JOB}{index:07d}"}
-    return encode(key | {"job_id": job_id})
+    """Return a worker job's row."""
+    return job_key(run_id, index) | encode({"job_id": job_id})
+
+
+def parse_job(item: Mapping[str, Any]) -> WorkerJob:
+    """Read a worker job's row."""
+    values = decode(item)
+    index = int(values["sk"].removeprefix(JOB))
+    return WorkerJob(index, values["job_id"], values.get("retired", False))
 
 
 def run_item(run: Run) -> Item:
@@ -133,10 +146,9 @@ def summary_values(summary: Summary) -> dict[str, Any]:
 
 def parse_summary(values: Mapping[str, Any]) -> Summary:
     """Read a summary."""
-    fields: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in values.items()
-    }
-    return Summary(**fields)
+    known = _known(Summary, values).items()
+    given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in known}
+    return Summary(**given)
 
 
 def listed_item(run: Run) -> Item:
@@ -204,6 +216,21 @@ def parse_counts(item: Mapping[str, Any]) -> Counts:
     return Counts(values["total"], values["done"], values["failed"])
 
 
+def failure_values(page: Page) -> dict[str, Any]:
+    """Return what its shard's counter keeps of a failed page: where its row is."""
+    return {"failed_row": decode(page_key(page))["sk"]}
+
+
+def last_failed_keys(counters: Iterable[Mapping[str, Any]]) -> list[Item]:
+    """Return the keys of the rows that shards' counters name as those that failed last."""
+    named = (decode(item) for item in counters)
+    return [
+        encode({"pk": values["pk"], "sk": values["failed_row"]})
+        for values in named
+        if values["failed"] > 0 and "failed_row" in values
+    ]
+
+
 def count_values(counts: Counts) -> dict[str, int]:
     """Return a shard's counts as they stand in its row."""
     return {"total": counts.total, "done": counts.done, "failed": counts.failed}
@@ -224,7 +251,12 @@ def _parse_plan(values: Mapping[str, Any]) -> Plan:
         "options": parse_options(values["options"]),
         "defaults": parse_defaults(values["defaults"]),
     }
-    return Plan(**{**values, **nested})
+    return Plan(**{**_known(Plan, values), **nested})
+
+
+def _known(kind: type[Plan] | type[Summary], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that this version knows: while one is deployed, both read the rows."""
+    return {f.name: values[f.name] for f in fields(kind) if f.name in values}
 
 
 def _plain(value: Any) -> Any:

@@ -61,14 +61,18 @@ class Upload:
     version: str | None = None
 
 
+def slug(job_name: str) -> str:
+    """Return what of a job's name goes into ids and keys: letters, digits, `-` and `_`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", job_name).strip("-_")[:60] or "task"
+
+
 def derive_run_id(job_name: str, upload: Upload) -> str:
     """Return the run's id: the same for the same event, another for another upload.
 
     It fits Batch job names and SQS message group ids (letters, digits, `-` and `_`).
     """
-    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", job_name).strip("-_")[:60] or "task"
     identity = f"{upload.bucket}\0{upload.key}\0{upload.sequencer}"
-    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    return f"{slug(job_name)}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class Plan:
     options: Options
     workers: int
     defaults: Defaults = NO_DEFAULTS
+    manifest_job_definition: str = ""
+    """The final job's; empty where it has the workers', as in rows of earlier versions."""
 
     @property
     def export(self) -> str:
@@ -112,6 +118,8 @@ class Summary:
     """Items that the CSV does not describe."""
     problems: tuple[str, ...] = ()
     """What was wrong with the CSV, and other things to look at."""
+    withheld_items: int = 0
+    """How many `withheld` would name if it were not cut; 0 in rows of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,8 @@ class Run:
     of this one, `final_jobs` how many final jobs the present claim has led to, `with_gaps`
     whether items with failed pages are published all the same. `trickles` tells that a message
     has reopened the run, so that nobody knows how many more will come. `fault` tells why its
-    final job could not build the manifests.
+    final job could not build the manifests. `wanted_workers` is what somebody has asked for since
+    the run began; None means the plan's number.
     """
 
     run_id: str
@@ -159,12 +168,32 @@ class Run:
     trickles: bool = False
     fault: str | None = None
     watch: Watch | None = None
+    wanted_workers: int | None = None
+
+    @property
+    def workers(self) -> int:
+        """Return how many workers are wanted; none for a rejected run."""
+        if self.wanted_workers is not None:
+            return self.wanted_workers
+        return self.plan.workers if self.plan is not None else 0
 
     def holds_items(self, now: float) -> bool:
         """Tell whether its items may still be written to, by a worker of whatever state."""
         if self.cancelled_at is not None and self.state is RunState.CANCELLED:
             return now < self.cancelled_at + CANCEL_SECONDS
         return not self.state.ended
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJob:
+    """One of a run's worker jobs: its number in the run, from 0, and its id in Batch.
+
+    `retired` tells that it was asked to take no more pages.
+    """
+
+    index: int
+    job_id: str
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

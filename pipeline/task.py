@@ -63,11 +63,12 @@ def parse_options(values: Mapping[str, Any]) -> Options:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task file whose fields are all there and of the right form."""
+    """A task file whose fields are all there and of the right form.
+
+    `job_queue` and `job_definition` are None where the stack's are meant.
+    """
 
     job_name: str
-    job_queue: str
-    job_definition: str
     region: str
     collection: str
     access_dir: str
@@ -77,6 +78,8 @@ class Task:
     dest_url: str
     csv_path: str
     csv_name: str
+    job_queue: str | None = None
+    job_definition: str | None = None
     workers: int | None = None
     options: Options = Options()
     defaults: Defaults = NO_DEFAULTS
@@ -131,6 +134,7 @@ class _Field:
     attribute: str
     check: Callable[[str], str | None]
     clean: Callable[[str], str] = str
+    optional: bool = False
 
 
 _BATCH = _matching(BATCH_NAME, "the name or ARN of a Batch resource")
@@ -148,8 +152,8 @@ def _bucket(value: str) -> str | None:
 
 _TOP_LEVEL = {
     "jobName": _Field("job_name", _matching(PRINTABLE, "printable text")),
-    "jobQueue": _Field("job_queue", _BATCH),
-    "jobDefinition": _Field("job_definition", _BATCH),
+    "jobQueue": _Field("job_queue", _BATCH, optional=True),
+    "jobDefinition": _Field("job_definition", _BATCH, optional=True),
 }
 _ENVIRONMENT = {
     "AWS_REGION": _Field("region", _matching(REGION_NAME, "a region such as us-east-1")),
@@ -214,6 +218,8 @@ class _Reader:
     def _field(self, given: Mapping[str, Any], name: str, field: _Field, where: str) -> None:
         value: Any = given.get(name)
         if name not in given:
+            if field.optional:
+                return
             self.errors.append(f"{where}: missing")
         elif mistake := text_mistake(value):
             self.errors.append(f"{where}: {mistake}")

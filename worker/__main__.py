@@ -1,11 +1,13 @@
-"""The worker's entry point: `python -m worker`. Exit code 0, also after SIGTERM.
+"""The worker's entry point: `python -m worker`. Exit code 0, also after SIGTERM, or retired.
 
+Exit code 2 where a variable is missing or wrong.
 Signals are taken before the libraries are loaded, for that takes a second, and Batch may stop a
 job at any time.
 """
 
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
@@ -13,17 +15,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.environment import Environment
+    from pipeline.ledger import Ledger
     from worker.loop import Slot
     from worker.processes import TilingProcess
-
-PROCESSES = "TILEPOOL_PROCESSES"
-MEMORY_BYTES = "TILEPOOL_MEMORY_BYTES"
-IDLE_SECONDS = "TILEPOOL_IDLE_SECONDS"
-LEASE_SECONDS = "TILEPOOL_LEASE_SECONDS"
-GRACE_SECONDS = "TILEPOOL_GRACE_SECONDS"
-PAGE_SECONDS = "TILEPOOL_PAGE_SECONDS"
-BACKOFF_SECONDS = "TILEPOOL_BACKOFF_SECONDS"
+    from worker.retirement import Retirement
+    from worker.settings import Settings
 
 LAST_SECONDS = 8
 """After the grace, to give back what is in hand; then the worker ends, even if the network hangs
@@ -59,33 +55,38 @@ def main() -> None:
 
     import structlog
 
-    from pipeline.environment import Environment
+    from pipeline.environment import EXIT_CODE, BadEnvironment
     from pipeline.logs import configure_logging
+    from worker.settings import read_settings
 
     configure_logging()
     log = structlog.get_logger()
-    environment = Environment(os.environ)
-    processes = _processes(environment)
+    try:
+        settings = read_settings(os.environ, os.cpu_count() or 1)
+    except BadEnvironment as error:
+        log.error("bad_environment", mistakes=error.mistakes)  # noqa: TRY400  # it tells all
+        sys.exit(EXIT_CODE)
+    processes = _processes(settings)
 
     def end() -> None:
         log.warning("stop_forced")
         os._exit(0 if stop.by_signal else 1)
 
-    grace_seconds = environment.whole(GRACE_SECONDS, 15)
-    hurry = threading.Thread(target=_hurry, args=[stop, grace_seconds, processes, end], daemon=True)
+    hurried = [stop, settings.grace_seconds, processes, end]
+    hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
     hurry.start()
     log.info("worker_started", processes=len(processes))
-    _serve(environment, processes, stop)
-    log.info("worker_stopped", by_signal=stop.by_signal)
+    retired = _serve(settings, processes, stop)
+    log.info("worker_stopped", by_signal=stop.by_signal, retired=retired)
 
 
-def _processes(environment: "Environment") -> "list[TilingProcess]":
-    from worker import processes
+def _processes(settings: "Settings") -> "list[TilingProcess]":
+    from worker.processes import TilingProcess
 
-    page_seconds = environment.whole(PAGE_SECONDS, 3600, least=1)
-    memory_bytes = environment.whole(MEMORY_BYTES, processes.MEMORY_BYTES, least=1)
-    count = environment.whole(PROCESSES, os.cpu_count() or 1, least=1)
-    return [processes.TilingProcess(page_seconds, memory_bytes) for _ in range(count)]
+    return [
+        TilingProcess(settings.page_seconds, settings.memory_bytes)
+        for _ in range(settings.processes)
+    ]
 
 
 def _hurry(
@@ -104,25 +105,22 @@ def _hurry(
     end()
 
 
-def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", stop: Stop) -> None:
-    """Serve the queue with a slot for each process."""
+def _serve(settings: "Settings", processes: "Sequence[TilingProcess]", stop: Stop) -> bool:
+    """Serve the queue with a slot for each process; tell whether the worker was retired."""
     import boto3
     from botocore.config import Config
 
     from pipeline.batch import BatchJobs
-    from pipeline.completion import CLAIM_SECONDS
     from pipeline.dead_letters import SqsDeadLetters
     from pipeline.dynamo_ledger import DynamoLedger
-    from pipeline.environment import CLAIM_SECONDS as CLAIM_VARIABLE
-    from pipeline.environment import DEAD_LETTER_QUEUE_URL, QUEUE_URL, TABLE
     from pipeline.outbox import SqsOutbox
-    from worker.desk import FIRST_BACKOFF_SECONDS, Delays, Desk
+    from worker.desk import Delays, Desk
     from worker.heartbeat import CALL_LEAST_SECONDS, CALLS_PER_LEASE, Heartbeat
     from worker.inbox import SqsInbox
     from worker.loop import Patience, Slot
     from worker.recall import Recall
 
-    lease_seconds = environment.whole(LEASE_SECONDS, 120, least=3)
+    lease_seconds = settings.lease_seconds
     config = Config(
         retries={"mode": "standard", "max_attempts": 5},
         max_pool_connections=2 * len(processes) + 2,
@@ -134,28 +132,41 @@ def _serve(environment: "Environment", processes: "Sequence[TilingProcess]", sto
         connect_timeout=call_seconds,
         read_timeout=call_seconds,
     )
-    sqs, queue_url = boto3.client("sqs", config=config), environment.text(QUEUE_URL)
+    sqs, queue_url = boto3.client("sqs", config=config), settings.queue_url
     inbox = SqsInbox(sqs, queue_url, lease_seconds)
     beats = SqsInbox(boto3.client("sqs", config=brief), queue_url, lease_seconds)
-    dead_letters = SqsDeadLetters(sqs, environment.text(DEAD_LETTER_QUEUE_URL))
-    ledger = DynamoLedger(boto3.client("dynamodb", config=config), environment.text(TABLE))
+    dead_letters = SqsDeadLetters(sqs, settings.dead_letter_queue_url)
+    ledger = DynamoLedger(boto3.client("dynamodb", config=config), settings.table)
     jobs = BatchJobs(boto3.client("batch", config=config))
-    delays = Delays(
-        environment.whole(BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS),
-        environment.whole(CLAIM_VARIABLE, CLAIM_SECONDS),
-    )
+    delays = Delays(settings.backoff_seconds, settings.claim_seconds)
     patience = Patience(
-        idle_seconds=environment.whole(IDLE_SECONDS, 60),
+        idle_seconds=settings.idle_seconds,
         lease_seconds=lease_seconds,
         hidden_seconds=max(lease_seconds, delays.longest),
     )
-    with Heartbeat(beats, lease_seconds) as heartbeat, Recall(ledger.load_run) as recall:
+    with (
+        Heartbeat(beats, lease_seconds) as heartbeat,
+        Recall(ledger.load_run) as recall,
+        _retirement(settings, ledger) as retirement,
+    ):
         slots = []
         for process in processes:
             outbox = SqsOutbox(sqs, queue_url)
             desk = Desk(ledger, outbox, dead_letters, jobs, process, delays=delays)
-            slots.append(Slot(inbox, desk, process, heartbeat, recall, patience, stop))
+            slot = Slot(inbox, desk, process, heartbeat, recall, patience, stop, retirement.told)
+            slots.append(slot)
         _run(slots, stop)
+        return retirement.told.is_set()
+
+
+def _retirement(settings: "Settings", ledger: "Ledger") -> "Retirement":
+    """Return the look at this worker's job; one that was started by hand is none of a run."""
+    from worker.retirement import Retirement
+
+    run_id, index = settings.run_id, settings.index
+    if not run_id or index is None:
+        return Retirement(None)
+    return Retirement(lambda: ledger.is_retired(run_id, index))
 
 
 def _run(slots: "Sequence[Slot]", stop: Stop) -> None:

@@ -25,10 +25,10 @@ from worker.fate import Again, Done, Dropped, Failed, Fate, Known, Waiting
 from worker.inbox import Delivery
 from worker.page import PageWork
 from worker.processes import Tiler
+from worker.settings import FIRST_BACKOFF_SECONDS
 
 MAX_ATTEMPTS = 5
 """Of any kind, also those cut off by a stop; the queue's own redrive comes after these."""
-FIRST_BACKOFF_SECONDS = 5
 MAX_REASON_CHARACTERS = 1_000
 MAX_KNOWN_RUNS = 64
 CANCELLED = "the run is cancelled"

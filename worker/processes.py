@@ -21,11 +21,11 @@ from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 
 from pipeline.errors import BadImage, TilepoolError, TransientError
 from pipeline.run import TiledPage
+from worker import settings
 from worker.confinement import OUT_OF_MEMORY, TilePage, answer, confine, tile_confined
 from worker.page import PageWork, tile_page
 
-MEMORY_BYTES = 4_000_000_000
-"""What a tiling process may hold, above all that `worker.budget` lets through: a net under it."""
+MEMORY_BYTES = settings.MEMORY_BYTES
 MAX_STARTS = 3
 START_SECONDS = 120
 GAVE_UP = {OUT_OF_MEMORY, -signal.SIGABRT, -signal.SIGTRAP}

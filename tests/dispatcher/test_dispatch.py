@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.check import StoreForms
 from dispatcher.dispatch import Dispatcher
-from pipeline.environment import DEST_STORE, SOURCE_STORE, Environment
+from dispatcher.resources import StackResources
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, Run, RunState, Upload
 from tests.builders import ENVIRONMENT, an_upload, done, new_run_id, task_body
-from tests.fakes import MemoryJobs, MemoryLedger, MemoryQueue, MemoryTaskFiles
+from tests.fakes import MemoryAnnouncements, MemoryJobs, MemoryLedger, MemoryQueue, MemoryTaskFiles
 
 PAGES = 5
 
 
-class Cut(Exception):
+class Cut(BaseException):
     """The Lambda is killed here."""
 
 
@@ -31,6 +32,7 @@ class Scene:
     claim_seconds: int = 60
 
     def __post_init__(self) -> None:
+        self.announcements = MemoryAnnouncements()
         self.tasks = MemoryTaskFiles({"task.json": task_body()})
         self.queue, self.jobs = MemoryQueue(), MemoryJobs()
         # The embedded ledger is shared by all tests: an upload of its own makes a run of its own.
@@ -49,10 +51,15 @@ class Scene:
 
     @property
     def dispatcher(self) -> Dispatcher:
-        stores = {SOURCE_STORE: self.source.as_uri(), DEST_STORE: self.dest.as_uri()}
-        environment = Environment(stores)
+        stores = StoreForms(self.source.as_uri(), self.dest.as_uri())
         return Dispatcher(
-            self.tasks, self.ledger, self.queue, self.jobs, environment, self.claim_seconds
+            self.tasks,
+            self.ledger,
+            self.queue,
+            self.jobs,
+            stores,
+            self.claim_seconds,
+            announcements=self.announcements,
         )
 
     def dispatch(self, upload: Upload | None = None) -> Run:
@@ -60,9 +67,12 @@ class Scene:
         assert run is not None
         return run
 
-    def workers(self, upload: Upload | None = None) -> tuple[str, ...]:
+    def workers(self, upload: Upload | None = None) -> list[str]:
         """Dispatch an upload; return its run's workers."""
-        return self.ledger.worker_jobs(self.dispatch(upload).run_id)
+        return self.noted(self.dispatch(upload).run_id)
+
+    def noted(self, run_id: str) -> list[str]:
+        return [job.job_id for job in self.ledger.worker_jobs(run_id)]
 
     @property
     def sent(self) -> list[Message]:
@@ -94,7 +104,7 @@ def test_an_upload_becomes_rows_messages_and_workers(
     assert {message.run_id for message in scene.sent} == {run.run_id}
     assert all(message.etag and message.size == 5 for message in scene.sent)
     assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
-    assert ledger.worker_jobs(run.run_id) == ("worker-1", "worker-2", "worker-3", "worker-4")
+    assert scene.noted(run.run_id) == ["worker-1", "worker-2", "worker-3", "worker-4"]
     assert run.plan is not None
     assert run.plan.source_store == source.as_uri()
     assert run.plan.layout.prefix == "iiif/archive/Letters"
@@ -105,6 +115,45 @@ def test_workers_are_as_many_as_asked_but_no_more_than_images(scene: Scene) -> N
     assert len(scene.workers()) == 3
     scene.tasks.bodies["task.json"] = task_body({"COLLECTION_IDENTIFIER": "Other"}, workers=300)
     assert len(scene.workers(an_upload("task.json", new_run_id()))) == PAGES
+
+
+def waiting(scene: Scene) -> str:
+    """Have a run wait for another that has its item; return its id."""
+    first = scene.dispatch().run_id
+    waits = scene.dispatch(an_upload("task.json", new_run_id()))
+    assert (waits.state, waits.waits_for) == (RunState.DISPATCHING, first)
+    scene.ledger.cancel(first, 1)
+    scene.jobs.workers.clear()
+    return waits.run_id
+
+
+@pytest.mark.parametrize(("wanted", "started"), [(1, 1), (PAGES, PAGES), (300, PAGES)])
+def test_a_run_that_waits_starts_with_the_workers_that_were_asked_for_meanwhile(
+    scene: Scene, wanted: int, started: int
+) -> None:
+    run_id = waiting(scene)
+    assert scene.ledger.want_workers(run_id, wanted)
+    run = scene.ledger.load_run(run_id)
+    assert run is not None
+    scene.dispatch(run.upload)
+    assert scene.jobs.workers == [run_id] * started
+    now = scene.ledger.load_run(run_id)
+    assert now is not None
+    assert (now.state, now.wanted_workers) == (RunState.TILING, wanted)
+
+
+def test_a_number_that_is_asked_for_while_messages_are_sent_is_heeded(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = scene.queue.send
+
+    def send_late(messages: Iterable[Message]) -> int:
+        (run_id,) = scene.ledger.open_runs()
+        scene.ledger.want_workers(run_id, 2)
+        return send(messages)
+
+    monkeypatch.setattr(scene.queue, "send", send_late)
+    assert len(scene.workers()) == 2
 
 
 def test_of_a_pdf_nobody_knows_the_pages_so_all_workers_start(scene: Scene) -> None:
@@ -297,6 +346,53 @@ def test_what_is_missing_in_the_stores_is_told_together(scene: Scene) -> None:
     )
 
 
+@pytest.mark.parametrize("body", [b"Dear colleague", task_body({"ACCESS_DIR": "archive/None"})])
+def test_a_rejected_run_is_announced(scene: Scene, body: bytes) -> None:
+    scene.tasks.bodies["task.json"] = body
+    run = scene.dispatch()
+    assert run.errors
+    assert scene.announcements.runs == [run]
+
+
+@pytest.mark.parametrize("body", [b"Dear colleague", task_body({"ACCESS_DIR": "archive/None"})])
+def test_a_rejection_that_was_cut_off_is_announced_by_the_retry(scene: Scene, body: bytes) -> None:
+    scene.tasks.bodies["task.json"] = body
+    scene.announcements.fault = Cut()
+    with pytest.raises(Cut):
+        scene.dispatch()
+    scene.announcements.fault = None
+    run = scene.dispatch()
+    assert scene.announcements.runs == [run]
+
+
+def test_a_run_that_starts_is_not_announced(scene: Scene) -> None:
+    scene.dispatch()
+    scene.dispatch()
+    assert scene.announcements.runs == []
+
+
+def test_a_task_that_names_no_queue_runs_with_the_stacks(scene: Scene) -> None:
+    scene.tasks.bodies["task.json"] = task_body(jobQueue=None, jobDefinition=None)
+    stack = StackResources("tiles", "tiles", "tiles-manifests")
+    run = scene.ledger.load_run(replace(scene.dispatcher, stack=stack).dispatch(scene.upload))
+    assert run is not None
+    assert run.plan is not None
+    named = (run.plan.job_queue, run.plan.job_definition, run.plan.manifest_job_definition)
+    assert named == ("tiles", "tiles", "tiles-manifests")
+    assert scene.jobs.looked_for == ("tiles", ("tiles", "tiles-manifests"))
+
+
+def test_a_foreign_queue_is_told_with_the_other_mistakes(scene: Scene) -> None:
+    scene.tasks.bodies["task.json"] = task_body({"CSV_NAME": "none.csv"}, jobQueue="theirs")
+    stack = StackResources("tiles", "IIIFS3JobDefinition")
+    run = scene.ledger.load_run(replace(scene.dispatcher, stack=stack).dispatch(scene.upload))
+    assert run is not None
+    assert run.state is RunState.REJECTED
+    assert [error.partition(":")[0] for error in run.errors] == ["jobQueue", "CSV_PATH, CSV_NAME"]
+    # Whether Batch knows what may not be used anyway is of no interest.
+    assert scene.jobs.looked_for is None
+
+
 def test_both_buckets_that_do_not_exist_are_told(scene: Scene) -> None:
     scene.source, scene.dest = Path("/nonexistent/a"), Path("/nonexistent/b")
     assert errors_of(scene) == (
@@ -306,17 +402,13 @@ def test_both_buckets_that_do_not_exist_are_told(scene: Scene) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "stores", [{}, {SOURCE_STORE: "file:///fixed", DEST_STORE: "s3://{bucket}"}]
-)
+@pytest.mark.parametrize("stores", [StoreForms(), StoreForms("file:///fixed", "s3://{bucket}")])
 def test_folders_instead_of_buckets_are_refused_where_there_are_buckets(
-    scene: Scene, stores: dict[str, str]
+    scene: Scene, stores: StoreForms
 ) -> None:
     folders = {"AWS_SRC_BUCKET": "file:///etc", "AWS_DEST_BUCKET": "file:///tmp"}
     scene.tasks.bodies["task.json"] = task_body(folders)
-    run = scene.ledger.load_run(
-        replace(scene.dispatcher, environment=Environment(stores)).dispatch(scene.upload)
-    )
+    run = scene.ledger.load_run(replace(scene.dispatcher, stores=stores).dispatch(scene.upload))
     assert run is not None
     assert run.errors == tuple(
         f"{name}: expected a bucket: '{folder}' is a folder, which the embedded cloud alone takes"
@@ -327,10 +419,8 @@ def test_folders_instead_of_buckets_are_refused_where_there_are_buckets(
 def test_the_embedded_cloud_takes_folders_from_the_task(scene: Scene) -> None:
     folders = {"AWS_SRC_BUCKET": scene.source.as_uri(), "AWS_DEST_BUCKET": scene.dest.as_uri()}
     scene.tasks.bodies["task.json"] = task_body(folders)
-    stores = {SOURCE_STORE: "{bucket}", DEST_STORE: "{bucket}"}
-    run = scene.ledger.load_run(
-        replace(scene.dispatcher, environment=Environment(stores)).dispatch(scene.upload)
-    )
+    stores = StoreForms("{bucket}", "{bucket}")
+    run = scene.ledger.load_run(replace(scene.dispatcher, stores=stores).dispatch(scene.upload))
     assert run is not None
     assert run.plan is not None
     assert (run.plan.source_store, run.plan.dest_store) == tuple(folders.values())

@@ -1,7 +1,7 @@
 """A run that is stuck, wherever a process died, is brought forward by the next pass or two."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
@@ -108,12 +108,12 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 def test_where_nothing_is_stuck_nothing_is_done(scene: Scene) -> None:
     messages = scene.tiling(3)
     scene.queue.send(messages)
-    start_workers(scene.run(messages[0].run_id), 1, scene.ledger, scene.jobs)
+    start_workers(scene.run(messages[0].run_id), POOL, scene.ledger, scene.jobs)
     for _ in range(3):
         assert scene.reconcile() == []
         scene.time += CONFIRM_SECONDS + 1
     assert len(scene.sent) == 3
-    assert len(scene.jobs.workers) == 1
+    assert len(scene.jobs.workers) == POOL
 
 
 def test_a_run_cut_off_in_dispatching_is_taken_up_when_no_lambda_can_be_at_it(
@@ -226,10 +226,123 @@ def test_workers_that_do_no_good_are_not_started_for_ever(scene: Scene) -> None:
     scene.queue.send(messages)
     for _ in range(MAX_RESTARTS):
         assert scene.reconcile() == ["workers_started"]
-        scene.jobs.terminate(scene.ledger.worker_jobs(first.run_id), "the image is broken")
+        scene.jobs.terminate(scene.jobs.living(list(scene.jobs.ids)), "the image is broken")
     assert scene.reconcile() == ["workers_given_up"]
     scene.ledger.settle(done(first))  # by another run's worker
     assert scene.reconcile() == ["workers_started"]
+
+
+def at_work(scene: Scene, pages: int, workers: int) -> list[Message]:
+    """Bring a run to tiling, with its messages and so many workers."""
+    messages = scene.tiling(pages)
+    scene.queue.send(messages)
+    start_workers(scene.run(messages[0].run_id), workers, scene.ledger, scene.jobs)
+    return messages
+
+
+def test_a_worker_that_ended_is_replaced_while_the_others_work(scene: Scene) -> None:
+    at_work(scene, 5, POOL)
+    scene.jobs.terminate(["worker-1"], "Spot wanted its machine back")
+    assert scene.reconcile() == ["workers_started"]
+    assert len(scene.jobs.workers) == POOL + 1
+    assert scene.reconcile() == []
+
+
+def test_as_many_workers_as_wanted_are_kept_up_not_as_many_as_planned(scene: Scene) -> None:
+    (message, *_) = at_work(scene, 9, POOL)
+    scene.ledger.want_workers(message.run_id, 5)
+    assert scene.reconcile() == ["workers_started"]
+    assert len(scene.jobs.workers) == 5
+    scene.ledger.want_workers(message.run_id, 1)
+    scene.jobs.ended |= scene.jobs.ids
+    assert scene.reconcile() == ["workers_started"]
+    assert len(scene.jobs.workers) == 6
+
+
+def test_no_more_workers_join_others_than_messages_wait(scene: Scene) -> None:
+    (message, *_) = at_work(scene, 9, 1)
+    scene.ledger.want_workers(message.run_id, 9)
+    for _ in range(7):
+        assert scene.queue.receive(0) is not None
+    scene.reconcile()
+    assert len(scene.jobs.workers) == 1 + 2
+    for _ in range(2):
+        assert scene.queue.receive(0) is not None
+    assert scene.reconcile() == []
+
+
+def test_workers_that_are_about_to_start_are_reckoned_with(scene: Scene) -> None:
+    (message, *_) = at_work(scene, 9, 3)
+    scene.ledger.want_workers(message.run_id, 9)
+    scene.jobs.held = {"worker-2", "worker-3"}
+    for _ in range(6):
+        assert scene.queue.receive(0) is not None
+    scene.reconcile()
+    assert len(scene.jobs.workers) == 3 + 1
+
+
+def test_what_waits_gives_work_to_workers_of_several_runs_once(scene: Scene) -> None:
+    for _ in range(3):
+        (message, *_) = at_work(scene, 6, 1)
+        scene.ledger.want_workers(message.run_id, 6)
+    for _ in range(14):
+        assert scene.queue.receive(0) is not None
+    scene.reconcile()
+    assert len(scene.jobs.workers) == 3 + 4
+
+
+def test_a_run_whose_workers_are_all_retired_gets_others(scene: Scene) -> None:
+    (message, *_) = at_work(scene, 5, POOL)
+    for index in range(POOL):
+        scene.ledger.retire_worker(message.run_id, index)
+    assert scene.reconcile() == ["workers_started"]
+    assert len(scene.jobs.workers) == 2 * POOL
+    assert scene.jobs.ended == set()
+
+
+def test_a_retired_worker_is_replaced_by_none_where_fewer_are_wanted(scene: Scene) -> None:
+    (message, *_) = at_work(scene, 5, POOL)
+    scene.ledger.want_workers(message.run_id, 1)
+    scene.ledger.retire_worker(message.run_id, 1)
+    assert scene.reconcile() == []
+
+
+def test_replacing_workers_without_progress_ends_quietly_and_leaves_a_last_restart(
+    scene: Scene,
+) -> None:
+    at_work(scene, 5, POOL)
+    for _ in range(MAX_RESTARTS - 1):
+        scene.jobs.terminate([max(scene.jobs.living(list(scene.jobs.ids)))], "Spot")
+        assert scene.reconcile() == ["workers_started"]
+    scene.jobs.terminate([max(scene.jobs.living(list(scene.jobs.ids)))], "Spot")
+    assert scene.reconcile() == []
+    scene.jobs.ended |= scene.jobs.ids
+    assert scene.reconcile() == ["workers_started"]
+    scene.jobs.ended |= scene.jobs.ids
+    assert scene.reconcile() == ["workers_given_up"]
+
+
+def test_a_run_that_is_scaled_down_or_cancelled_during_the_pass_gets_no_workers(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (message, *_) = at_work(scene, 5, 1)
+    scene.ledger.want_workers(message.run_id, 4)
+    living = scene.jobs.living
+
+    def scaled_meanwhile(job_ids: Sequence[str]) -> set[str]:
+        scene.ledger.want_workers(message.run_id, 1)
+        return living(job_ids)
+
+    monkeypatch.setattr(scene.jobs, "living", scaled_meanwhile)
+    assert scene.reconcile() == []
+
+    def cancelled_meanwhile(job_ids: Sequence[str]) -> set[str]:
+        scene.ledger.cancel(message.run_id, scene.time)
+        return set()
+
+    monkeypatch.setattr(scene.jobs, "living", cancelled_meanwhile)
+    assert scene.reconcile() == []
+    assert len(scene.jobs.workers) == 1
 
 
 def test_rows_whose_message_is_nowhere_are_sent_again_when_that_is_sure(scene: Scene) -> None:

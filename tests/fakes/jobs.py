@@ -23,9 +23,14 @@ class MemoryJobs:
     ended: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     """Those of the ended that have ended in a fault."""
+    held: set[str] = field(default_factory=set)
+    """Those that Batch has yet to start."""
     created: dict[str, float] = field(default_factory=dict)
     claims: dict[str, Run] = field(default_factory=dict)
     """The runs of final jobs, as they were when these were submitted, by job."""
+
+    looked_for: tuple[str, tuple[str, ...]] | None = None
+    """The queue and the definitions that were looked up last."""
 
     def submit_worker(self, run_id: str, plan: Plan, index: int) -> str:
         self.workers.append(run_id)
@@ -51,6 +56,9 @@ class MemoryJobs:
     def living(self, job_ids: Sequence[str]) -> set[str]:
         return (set(job_ids) & self.ids) - self.ended
 
+    def unstarted(self, job_ids: Sequence[str]) -> set[str]:
+        return self.living(job_ids) & self.held
+
     def failed(self, job_ids: Sequence[str]) -> dict[str, float]:
         return {job_id: self.created[job_id] for job_id in job_ids if job_id in self.broken}
 
@@ -59,8 +67,9 @@ class MemoryJobs:
         self.ended |= lived
         self.broken |= lived
 
-    def missing(self, queue: str, definition: str) -> list[str]:
-        return self.unknown
+    def missing(self, queue: str, definitions: Iterable[str]) -> list[str]:
+        self.looked_for = (queue, tuple(definitions))
+        return list(self.unknown)
 
 
 @dataclass

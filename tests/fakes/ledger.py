@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch
+from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch, WorkerJob
 
 UNDER_WAY = (RunState.DISPATCHING, RunState.TILING, RunState.BUILDING)
 BUILT = (RunState.DONE, RunState.DONE_WITH_FAILURES)
@@ -20,7 +20,8 @@ class MemoryLedger:
         self._runs: dict[str, Run] = {}
         self._pages: dict[str, dict[tuple[str, int, int], Page]] = defaultdict(dict)
         self._counts: dict[tuple[str, int], Counts] = {}
-        self._jobs: dict[str, dict[int, str]] = defaultdict(dict)
+        self._jobs: dict[str, dict[int, WorkerJob]] = defaultdict(dict)
+        self._last_failed: dict[tuple[str, int], Page] = {}
         self._closed: set[str] = set()
         self._owners: dict[tuple[str, str], str] = {}
         self._lock = threading.RLock()
@@ -37,6 +38,13 @@ class MemoryLedger:
     def runs(self) -> Iterator[str]:
         newest = sorted(self._runs.values(), key=lambda run: (run.upload.time, run.run_id))
         return (run.run_id for run in reversed(newest))
+
+    def run_of_upload(self, bucket: str, key: str, since: str) -> str | None:
+        for run_id in self.runs():
+            upload = self._runs[run_id].upload
+            if (upload.bucket, upload.key) == (bucket, key) and upload.time >= since:
+                return run_id
+        return None
 
     def open_runs(self) -> Iterator[str]:
         return iter([run.run_id for run in self._runs.values() if not run.state.ended])
@@ -82,14 +90,32 @@ class MemoryLedger:
         return True
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
-        noted = self._jobs[run_id]
-        if index in noted:
-            return False
-        noted[index] = job_id
-        return True
+        with self._lock:
+            noted = self._jobs[run_id]
+            if index in noted:
+                return False
+            noted[index] = WorkerJob(index, job_id)
+            return True
 
-    def worker_jobs(self, run_id: str) -> tuple[str, ...]:
-        return tuple(job_id for _, job_id in sorted(self._jobs[run_id].items()))
+    def worker_jobs(self, run_id: str) -> tuple[WorkerJob, ...]:
+        return tuple(job for _, job in sorted(self._jobs[run_id].items()))
+
+    def retire_worker(self, run_id: str, index: int) -> bool:
+        with self._lock:
+            job = self._jobs[run_id].get(index)
+            if job is None or job.retired:
+                return False
+            self._jobs[run_id][index] = replace(job, retired=True)
+            return True
+
+    def is_retired(self, run_id: str, index: int) -> bool:
+        job = self._jobs[run_id].get(index)
+        return job is not None and job.retired
+
+    def want_workers(self, run_id: str, number: int) -> bool:
+        run = self._runs.get(run_id)
+        is_so = run is not None and run.state in UNDER_WAY
+        return self._change(run_id, is_so=is_so, wanted_workers=number)
 
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         if self._runs[run_id].state is not before:
@@ -126,6 +152,8 @@ class MemoryLedger:
             settled = replace(page, message=row.message)
             self._pages[page.message.run_id][_key(page)] = settled
             self._count(page, page.state.value, 1)
+            if page.state is PageState.FAILED:
+                self._last_failed[page.message.run_id, page.shard] = page
             return True
 
     def requeue(self, page: Page) -> bool:
@@ -173,6 +201,12 @@ class MemoryLedger:
         if (run_id, 0) not in self._counts:
             return ()
         return tuple(self._counts[run_id, shard] for shard in range(SHARDS))
+
+    def last_failures(self, run_id: str) -> tuple[Page, ...]:
+        named = [page for (run, _), page in self._last_failed.items() if run == run_id]
+        rows = [row for row in map(self.load_page, named) if row is not None]
+        failed = [row for row in rows if row.state is PageState.FAILED]
+        return tuple(sorted(failed, key=lambda page: page.ended_at, reverse=True))
 
     def claim_final_job(
         self, run_id: str, shards: Sequence[Counts], now: float, *, is_quiet: bool = False

@@ -7,6 +7,7 @@ import pytest
 import pipeline.csv_file
 import pipeline.environment
 import pipeline.storage
+from pipeline.environment import BadEnvironment
 from pipeline.errors import (
     BadImage,
     BadMessage,
@@ -33,13 +34,16 @@ PIPELINE_ERRORS = sorted(
 )
 
 
+OF_MANY_LINES = {BadTask, BadEnvironment}
+
+
 def copied(error: TilepoolError) -> TilepoolError:
     """Return the error as another process receives it."""
     copy: TilepoolError = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
     return copy
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PIPELINE_ERRORS if kind is not BadTask])
+@pytest.mark.parametrize("kind", [kind for kind in PIPELINE_ERRORS if kind not in OF_MANY_LINES])
 def test_an_error_keeps_its_type_and_text_between_processes(kind: type[TilepoolError]) -> None:
     copy = copied(kind("p1.tif: damaged, größer als erlaubt"))
     assert type(copy) is kind
@@ -52,6 +56,13 @@ def test_a_bad_task_keeps_all_its_mistakes_between_processes(errors: list[str]) 
     assert isinstance(copy, BadTask)
     assert copy.errors == tuple(errors)
     assert str(copy) == "\n".join(errors)
+
+
+def test_a_bad_environment_keeps_all_its_mistakes_between_processes() -> None:
+    copy = copied(BadEnvironment(["A: missing", "B: missing"]))
+    assert isinstance(copy, BadEnvironment)
+    assert copy.mistakes == ("A: missing", "B: missing")
+    assert str(copy).splitlines() == ["A: missing", "B: missing"]
 
 
 def test_a_bad_task_tells_one_mistake_per_line() -> None:

@@ -14,6 +14,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
 from console.embedded import EmbeddedCloud
+from pipeline import rows
+from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.dynamo_table import MAX_CONFLICTS, _retry_conflict
 from pipeline.ledger import Ledger
 from pipeline.message import Message
@@ -26,7 +28,9 @@ from pipeline.run import (
     Run,
     RunState,
     Summary,
+    Upload,
     Watch,
+    WorkerJob,
     shard_of,
 )
 from tests.builders import a_message, a_plan, a_run, an_upload, done, failed, new_run_id
@@ -71,6 +75,62 @@ def test_runs_are_listed_newest_first(ledger: Ledger) -> None:
     ledger.open_run(a_run(new, upload=replace(an_upload(), time="2026-06-02T00:00:00Z")))
     ledger.open_run(a_run(old, upload=replace(an_upload(), time="2026-06-01T00:00:00Z")))
     assert [run for run in ledger.runs() if run in {old, new}] == [new, old]
+
+
+def upload_at(time: str, key: str) -> Upload:
+    return replace(an_upload(key), time=time)
+
+
+def test_the_run_of_an_upload_is_found_from_a_time_on(ledger: Ledger) -> None:
+    run_id, key = new_run_id(), f"{new_run_id()}.json"
+    ledger.open_run(a_run(run_id, upload=upload_at("2026-06-01T10:00:00.250Z", key)))
+    for since in ("2026-06-01T09:45:00", "2026-06-01T10:00:00"):
+        assert ledger.run_of_upload("batch", key, since) == run_id
+    assert ledger.run_of_upload("batch", key, "2026-06-01T10:00:01") is None
+    assert ledger.run_of_upload("another", key, "2026-06-01T10:00:00") is None
+    assert ledger.run_of_upload("batch", f"a{key}", "2026-06-01T10:00:00") is None
+
+
+def test_of_two_uploads_under_one_key_the_newest_run_is_found(ledger: Ledger) -> None:
+    old, new, key = new_run_id(), new_run_id(), f"{new_run_id()}.json"
+    ledger.open_run(a_run(new, upload=upload_at("2026-06-01T10:00:02Z", key)))
+    ledger.open_run(a_run(old, upload=upload_at("2026-06-01T10:00:01Z", key)))
+    assert ledger.run_of_upload("batch", key, "2026-06-01T09:00:00") == new
+
+
+def test_a_rejected_run_is_found_by_its_upload(ledger: Ledger) -> None:
+    upload = upload_at("2026-06-01T10:00:00Z", f"{new_run_id()}.json")
+    run = a_run(new_run_id(), upload=upload, state=RunState.REJECTED, errors=("no",))
+    ledger.open_run(replace(run, plan=None))
+    assert ledger.run_of_upload("batch", upload.key, upload.time) == run.run_id
+
+
+def test_old_runs_are_not_read_to_find_that_of_an_upload(cloud: EmbeddedCloud) -> None:
+    client = cloud.session.client("dynamodb", endpoint_url=cloud.url)
+    table = new_run_id()
+    keys: Any = {"pk": "HASH", "sk": "RANGE"}
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": name, "KeyType": keys[name]} for name in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    ledger = DynamoLedger(client, table)
+    read: list[tuple[str, int]] = []
+
+    def note(model: Any, parsed: Any, **_: Any) -> None:
+        read.append((model.name, parsed.get("ScannedCount", 1)))
+
+    for number in range(20):
+        upload = upload_at(f"2025-01-01T10:00:{number:02}Z", f"{number}.json")
+        ledger.open_run(a_run(new_run_id(), upload=upload))
+    client.meta.events.register("after-call.dynamodb", note)
+    assert ledger.run_of_upload("batch", "new.json", "2026-06-01T09:45:00") is None
+    assert read == [("Query", 0)]
+    ledger.open_run(a_run("mine", upload=upload_at("2026-06-01T10:00:00Z", "new.json")))
+    read.clear()
+    assert ledger.run_of_upload("batch", "new.json", "2026-06-01T09:45:00") == "mine"
+    assert read == [("Query", 1)]
 
 
 def test_a_cut_off_run_is_opened_again_and_listed_once(ledger: Ledger) -> None:
@@ -660,7 +720,88 @@ def test_worker_jobs_are_noted_in_order_each_once(ledger: Ledger) -> None:
     assert ledger.add_worker_job(message.run_id, 0, "a")
     assert not ledger.add_worker_job(message.run_id, 0, "b")
     assert ledger.add_worker_job(message.run_id, 1, "c")
-    assert ledger.worker_jobs(message.run_id) == ("a", "c")
+    assert ledger.worker_jobs(message.run_id) == (WorkerJob(0, "a"), WorkerJob(1, "c"))
+
+
+def test_a_worker_is_retired_once_and_learns_of_it(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    run_id = message.run_id
+    ledger.add_worker_job(run_id, 0, "a")
+    ledger.add_worker_job(run_id, 1, "b")
+    assert not ledger.is_retired(run_id, 1)
+    assert ledger.retire_worker(run_id, 1)
+    assert not ledger.retire_worker(run_id, 1)
+    assert ledger.is_retired(run_id, 1)
+    assert not ledger.is_retired(run_id, 0)
+    assert ledger.worker_jobs(run_id) == (WorkerJob(0, "a"), WorkerJob(1, "b", retired=True))
+    assert not ledger.add_worker_job(run_id, 1, "c")
+
+
+def test_a_worker_that_is_not_noted_is_not_retired(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    assert not ledger.retire_worker(message.run_id, 0)
+    assert not ledger.is_retired(message.run_id, 0)
+    assert not ledger.is_retired("nobody", 0)
+    assert ledger.worker_jobs(message.run_id) == ()
+
+
+def test_a_run_that_has_not_ended_may_be_given_another_number_of_workers(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    plan = a_plan()
+    assert loaded(ledger, message.run_id).workers == plan.workers
+    assert ledger.want_workers(message.run_id, 7)
+    assert ledger.want_workers(message.run_id, 3)
+    run = loaded(ledger, message.run_id)
+    assert (run.wanted_workers, run.workers) == (3, 3)
+    ended = built(ledger, done)
+    assert not ledger.want_workers(ended.run_id, 7)
+    assert loaded(ledger, ended.run_id).wanted_workers is None
+    assert not ledger.want_workers("nobody", 7)
+    assert ledger.load_run("nobody") is None
+
+
+def failed_at(message: Message, second: int, reason: str = "damaged") -> Page:
+    return replace(failed(message, reason), attempts=2, ended_at=second)
+
+
+def test_the_last_failures_come_newest_first(ledger: Ledger) -> None:
+    found = sealed_run(ledger, 12)
+    assert ledger.last_failures(found[0].run_id) == ()
+    ledger.settle(done(found[0]))
+    for second, message in enumerate(found[1:]):
+        ledger.settle(failed_at(message, second))
+    last = {message.page: failed_at(message, second) for second, message in enumerate(found[1:])}
+    by_shard = {Page(message).shard: last[message.page] for message in found[1:]}
+    expected = sorted(by_shard.values(), key=lambda page: -page.ended_at)
+    assert len(expected) > 1
+    assert list(ledger.last_failures(found[0].run_id)) == expected
+    assert_counts_equal_rows(ledger, found[0].run_id)
+
+
+def test_a_failure_that_was_taken_back_is_no_last_one(ledger: Ledger) -> None:
+    (message,) = sealed_run(ledger, 1)
+    ledger.advance(message.run_id, RunState.DISPATCHING, RunState.TILING)
+    ledger.settle(failed_at(message, 1))
+    again = replace(message, replays=1)
+    ledger.requeue(Page(again))
+    assert ledger.last_failures(message.run_id) == ()
+    ledger.settle(failed_at(again, 2, "damaged still"))
+    assert ledger.last_failures(message.run_id) == (failed_at(again, 2, "damaged still"),)
+    assert claim(ledger, message.run_id), "what failed last is none of the counts"
+
+
+def test_what_failed_last_leaves_a_counter_small(cloud: EmbeddedCloud) -> None:
+    ledger = cloud.ledger
+    run_id = new_run_id()
+    message = a_message(run_id, item="ä" * 300)
+    ledger.open_run(a_run(run_id))
+    ledger.record_pages(run_id, [Page(message)])
+    ledger.seal(run_id, [Page(message)])
+    ledger.settle(failed_at(message, 1, "x" * 1_000))
+    (counter,) = [item for item in ledger._counters(run_id) if "failed_row" in item]
+    names_and_values = json.dumps(rows.decode(counter), ensure_ascii=False)
+    # A kilobyte is what one write unit writes: an outcome costs no more for it.
+    assert len(names_and_values.encode()) < 1_024
 
 
 def test_a_state_changes_only_from_the_state_before(ledger: Ledger) -> None:

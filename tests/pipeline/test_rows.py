@@ -10,7 +10,18 @@ from pipeline.defaults import Defaults, Provider, RequiredStatement
 from pipeline.geometry import Size
 from pipeline.layout import Layout
 from pipeline.message import Message
-from pipeline.run import Counts, Page, PageState, Plan, Run, RunState, Summary, TiledPage, Upload
+from pipeline.run import (
+    Counts,
+    Page,
+    PageState,
+    Plan,
+    Run,
+    RunState,
+    Summary,
+    TiledPage,
+    Upload,
+    WorkerJob,
+)
 from pipeline.task import Options
 from tests.builders import a_message, a_plan, a_run, an_upload, done, failed
 
@@ -75,6 +86,7 @@ runs = st.builds(
     recorded=st.booleans(),
     final_job=st.none() | st.text(),
     claimed_at=st.none() | whole,
+    wanted_workers=st.none() | whole,
     summary=st.none() | summaries,
 )
 
@@ -97,6 +109,20 @@ def test_a_runs_row_of_an_earlier_version_is_read(name: str) -> None:
     item = rows.run_item(run)
     item.pop(name)
     assert rows.parse_run(item | rows.encode({"of a later one": 1})) == run
+
+
+@pytest.mark.parametrize("part", ["plan", "summary"])
+def test_a_row_of_a_later_version_is_read(part: str) -> None:
+    run = a_run("r", summary=Summary("https://x", 3, 1, 0, 9, 1))
+    values = rows.decode(rows.run_item(run))
+    values[part]["of a later one"] = 1
+    assert rows.parse_run(rows.encode(values)) == run
+
+
+def test_a_plan_of_an_earlier_version_has_one_definition_for_both_jobs() -> None:
+    values = rows.decode(rows.run_item(a_run("r")))
+    values["plan"].pop("manifest_job_definition")
+    assert rows.parse_run(rows.encode(values)) == a_run("r")
 
 
 @given(pages)
@@ -211,3 +237,25 @@ def test_a_queued_page_has_no_outcome_in_its_row() -> None:
 def test_a_plan_keeps_its_stores_and_layout() -> None:
     plan = a_plan(collection="Bücher & Briefe")
     assert rows.parse_run(rows.run_item(a_run("r", plan))).plan == plan
+
+
+def test_a_worker_jobs_row_of_an_earlier_version_is_one_that_stays() -> None:
+    item = rows.job_item("run-1", 12, "job-12")
+    assert rows.parse_job(item) == WorkerJob(12, "job-12")
+    assert rows.parse_job(item | rows.encode({"retired": True})).retired
+
+
+def test_worker_jobs_sort_by_number() -> None:
+    keys = [rows.decode(rows.job_key("run-1", index))["sk"] for index in (2, 10, 999_999)]
+    assert keys == sorted(keys)
+
+
+def test_counters_of_an_earlier_version_name_no_failure() -> None:
+    counter = rows.count_key("run-1", 3) | rows.encode(rows.count_values(Counts(5, 3, 1)))
+    assert rows.last_failed_keys([counter]) == []
+    page = failed(a_message())
+    named = counter | rows.encode(rows.failure_values(page))
+    (key,) = rows.last_failed_keys([named])
+    assert key["sk"] == rows.page_key(page)["sk"]
+    none_left = named | rows.encode({"failed": 0})
+    assert rows.last_failed_keys([none_left]) == []

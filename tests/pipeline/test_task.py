@@ -185,7 +185,7 @@ def vars_of(task: Task) -> list[object]:
 def test_all_mistakes_are_told_at_once() -> None:
     body = task_body(
         {"AWS_SRC_BUCKET": "Scans", "CSV_NAME": None, "ACCESS_DIR": "../x", "DEST_URL": "ftp://x"},
-        jobQueue=None,
+        jobQueue="a b",
         workers=0,
         options={"quality": 101, "colour": 1},
         retries=3,
@@ -209,17 +209,17 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_an_empty_object_lacks_each_field_once() -> None:
     assert errors_of(b"{}") == (
         "jobName: missing",
-        "jobQueue: missing",
-        "jobDefinition: missing",
         "environment: expected a list of {name, value}, missing",
     )
 
 
-@pytest.mark.parametrize("name", TOP_LEVEL_TEXTS)
-def test_a_missing_field_is_named(name: str) -> None:
-    content = task_content()
-    del content[name]
-    assert only_error_of(json.dumps(content).encode()) == f"{name}: missing"
+def test_a_missing_field_is_named() -> None:
+    assert only_error_of(task_body(jobName=None)) == "jobName: missing"
+
+
+def test_a_task_may_leave_queue_and_definition_to_its_stack() -> None:
+    task = parse_task(task_body(jobQueue=None, jobDefinition=None))
+    assert (task.job_queue, task.job_definition) == (None, None)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)

@@ -10,15 +10,17 @@ from typing import Any
 
 import click
 
-from console.commands import looking, mending
+from console.commands import deploying, looking, mending
 from console.commands.guard import guarded
 from console.commands.replay import replay
+from console.commands.scaling import scale
 from console.commands.sections import Sections
+from console.commands.shared import MAX_LOCAL_WORKERS
+from console.commands.submitting import submit
 from console.errors import ConsoleError, ExitCode
 from console.options import Where, embedded_where, folder_option
 
 DEFAULT_PORT = 8000
-MAX_LOCAL_WORKERS = 64
 MAX_SAMPLE = 100_000
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -182,9 +184,11 @@ def _run(wanted: _Wanted, where: Where) -> ExitCode:
 
 
 VERBS = (
+    submit,
     *(looking.status, looking.runs, looking.failed, looking.dlq),
     *(replay, mending.finalize, mending.manifests),
-    *(mending.cancel, mending.resume, mending.reconcile),
+    *(scale, mending.cancel, mending.resume, mending.reconcile),
+    *(deploying.deploy, deploying.destroy, deploying.bundle),
 )
 for verb in VERBS:
     cli.add_command(verb)

@@ -21,6 +21,7 @@ def cancel(run: Run, parts: Parts) -> int:
         state = spoken(run.state.value)
         raise ConsoleError(f"run {run.run_id} is {state}: there is nothing to cancel")
     final_job = [run.final_job] if run.final_job else []
-    living = parts.jobs.living([*parts.ledger.worker_jobs(run.run_id), *final_job])
+    workers = [job.job_id for job in parts.ledger.worker_jobs(run.run_id)]
+    living = parts.jobs.living([*workers, *final_job])
     parts.jobs.terminate(sorted(living), REASON)
     return len(living)

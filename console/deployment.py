@@ -1,12 +1,14 @@
 """What a command needs of a deployment, on AWS and on the embedded cloud alike."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 
+from dispatcher.resources import UNKNOWN, StackResources
 from pipeline.batch import BatchJobs
 from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
@@ -20,13 +22,26 @@ if TYPE_CHECKING:
 LETTER_PATIENCE_SECONDS = 10
 """Letters may be in the reconciler's hand, or another command's."""
 ON_AWS = Config(retries={"mode": "standard", "max_attempts": 5})
+CLOCKS_DIFFER = timedelta(minutes=15)
+"""S3 refuses requests whose time is further off than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A task file in the batch bucket, and a time (ISO 8601, UTC) before which S3 had it not."""
+
+    key: str
+    since: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
     """A ledger, two queues, the batch bucket and Batch. Its clients are built at first use.
 
-    `private` tells that it ends with this command: what a command starts there, it must follow.
+    `failed_uploads_queue` is the URL of what the dispatcher gave up on; stacks of earlier versions
+    do not tell it. `private` tells that the deployment ends with this command: what a command
+    starts there, it must follow. `resources` is what tasks
+    run with; a stack of an earlier version does not tell.
     """
 
     session: boto3.Session
@@ -34,9 +49,11 @@ class Deployment:
     queue_url: str
     dead_letter_queue_url: str
     bucket: str
+    failed_uploads_queue: str | None = None
     endpoint: str | None = None
     config: Config = ON_AWS
     private: bool = False
+    resources: StackResources = UNKNOWN
 
     @cached_property
     def ledger(self) -> DynamoLedger:
@@ -74,6 +91,8 @@ class Deployment:
         """Return a client of S3."""
         return self.session.client("s3", endpoint_url=self.endpoint, config=self.config)
 
-    def upload_task(self, key: str, body: bytes) -> None:
+    def upload_task(self, key: str, body: bytes) -> Uploaded:
         """Put a task file into the batch bucket; that starts its run."""
+        since = datetime.now(UTC) - CLOCKS_DIFFER
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return Uploaded(key, f"{since:%Y-%m-%dT%H:%M:%S}")

@@ -24,7 +24,7 @@ from botocore.config import Config
 
 from console.cloud.child_environment import REGION
 from console.cloud.folder import CloudFolder, Contact, open_folder
-from console.cloud.resources import BUCKET, TABLE, queue_urls
+from console.cloud.resources import BUCKET, STACK_RESOURCES, TABLE, queue_urls
 from console.deployment import Deployment
 from console.errors import ConsoleError
 from pipeline.environment import DEST_STORE, SOURCE_STORE
@@ -38,11 +38,12 @@ RECONCILE_SECONDS = 30.0
 NEVER_SECONDS = 1e6
 READY = b"ready\n"
 
+FOLDER = "{bucket}"
+"""A store's URL here: the task names folders."""
 JOB_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
-        # The task names folders.
-        SOURCE_STORE: "{bucket}",
-        DEST_STORE: "{bucket}",
+        SOURCE_STORE: FOLDER,
+        DEST_STORE: FOLDER,
         "TILEPOOL_PROCESSES": "1",
         "TILEPOOL_IDLE_SECONDS": "2",
         # So long a page waits when its worker was killed.
@@ -189,6 +190,7 @@ def _cloud(place: CloudFolder, contact: Contact) -> EmbeddedCloud:
         endpoint=contact.url,
         config=LOCAL,
         private=not contact.kept,
+        resources=STACK_RESOURCES,
         url=contact.url,
         access_key=contact.access_key,
         failed_uploads_queue=queues.failed_uploads,

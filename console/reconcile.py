@@ -4,14 +4,15 @@ from dataclasses import replace
 from itertools import islice
 
 from console.deployment import Deployment
-from console.embedded import JOB_ENVIRONMENT
+from console.embedded import FOLDER
 from console.errors import ConsoleError
 from console.redrive import await_workers
+from dispatcher.check import ON_BUCKETS, StoreForms
 from dispatcher.dispatch import Dispatcher
 from dispatcher.reconcile import MAX_LOOKED_AT, Limits, Reconciler
 from dispatcher.tasks import S3TaskFiles
 from pipeline.completion import complete_run
-from pipeline.environment import Environment
+from pipeline.pool import living_jobs
 
 
 def build_dispatcher(place: Deployment) -> Dispatcher:
@@ -22,7 +23,8 @@ def build_dispatcher(place: Deployment) -> Dispatcher:
         ledger=place.ledger,
         outbox=place.outbox,
         jobs=place.jobs,
-        environment=Environment(JOB_ENVIRONMENT if is_embedded else {}),
+        stores=StoreForms(FOLDER, FOLDER) if is_embedded else ON_BUCKETS,
+        stack=place.resources,
     )
 
 
@@ -33,7 +35,7 @@ def await_unexpected(place: Deployment) -> None:
     """
     under_way = set(place.ledger.open_runs())
     run_ids = islice((run for run in place.ledger.runs() if run not in under_way), MAX_LOOKED_AT)
-    served = [run for run in run_ids if place.jobs.living(place.ledger.worker_jobs(run))]
+    served = [run for run in run_ids if living_jobs(run, place.ledger, place.jobs)]
     await_workers(place, served)
     for run_id in place.ledger.open_runs() if served else ():
         complete_run(run_id, place.ledger, place.jobs, is_quiet=True)

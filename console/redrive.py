@@ -13,6 +13,7 @@ from console.plain import counted, say
 from console.reopening import start_workers_for
 from pipeline.completion import complete_run
 from pipeline.dead_letters import IN_HAND_SECONDS, MAX_IN_HAND
+from pipeline.pool import living_jobs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def redrive(place: Deployment, console: "Console", workers: int | None = None) -
 
 def await_workers(place: Deployment, run_ids: list[str]) -> None:
     """Wait until the workers of some runs have left the empty queue; have the manifests built."""
-    while any(place.jobs.living(place.ledger.worker_jobs(run_id)) for run_id in run_ids):
+    while any(living_jobs(run_id, place.ledger, place.jobs) for run_id in run_ids):
         time.sleep(POLL_SECONDS)
     for run_id in run_ids:
         # A run that messages have reopened is only completed by who has seen that all came.

@@ -10,7 +10,7 @@ from console.plain import spoken
 from console.runs import plan_of
 from pipeline.completion import complete_run
 from pipeline.ledger import Ledger
-from pipeline.pool import start_workers
+from pipeline.pool import look_at_pool, start_workers
 from pipeline.run import Page, PageState, Run, RunState
 
 
@@ -66,7 +66,7 @@ def _take_items(run: Run, items: Sequence[str], ledger: Ledger) -> None:
 def start_workers_for(run_id: str, messages: int, wanted: int | None, parts: Parts) -> int:
     """Start workers for messages that were sent; return how many were started.
 
-    There are as many as `wanted`; None means the plan's number, less those that live. At least
+    There are as many as `wanted`; None means the run's number, less those that live. At least
     one is started, for those that live may be about to leave, and never more than messages.
     Where there are no messages, the run is completed instead.
     """
@@ -76,7 +76,12 @@ def start_workers_for(run_id: str, messages: int, wanted: int | None, parts: Par
     run = parts.ledger.load_run(run_id)
     if run is None:
         raise ConsoleError(f"run {run_id} has no row in the ledger any more")
+    plan_of(run)
+    pool = look_at_pool(run_id, parts.ledger, parts.jobs)
     if wanted is None:
-        living = parts.jobs.living(parts.ledger.worker_jobs(run_id))
-        wanted = max(1, plan_of(run).workers - len(living))
-    return len(start_workers(run, min(wanted, messages), parts.ledger, parts.jobs))
+        wanted = max(1, run.workers - len(pool.living))
+    else:
+        # Else the reconciler would start as many as the plan has.
+        parts.ledger.want_workers(run_id, len(pool.living) + wanted)
+    count = min(wanted, messages)
+    return len(start_workers(run, count, parts.ledger, parts.jobs, pool.noted))

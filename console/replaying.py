@@ -13,6 +13,7 @@ from console.plain import counted, say, spoken
 from console.replay import Choice, Chosen, Place, Replayed, check_replayable, remove_letters, replay
 from console.runs import find_run
 from pipeline.dead_letters import MAX_IN_HAND
+from pipeline.pool import living_jobs
 from pipeline.run import Run, RunState
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Replaying:
         if taken:
             raise ConsoleError(f"run {run_id}: nothing that was chosen is this run's any more")
         pending = self.parts.ledger.counts(run_id).pending
-        is_at_work = self.parts.jobs.living(self.parts.ledger.worker_jobs(run_id))
+        is_at_work = living_jobs(run_id, self.parts.ledger, self.parts.jobs)
         if self.choice == Choice() and pending and not is_at_work:
             verb = f"resume {run_id}" if run.state is RunState.CANCELLED else "reconcile"
             raise ConsoleError(

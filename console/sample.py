@@ -135,7 +135,5 @@ def _task() -> dict[str, object]:
     }
     return {
         "jobName": "orchard-demo",
-        "jobQueue": "tilepool",
-        "jobDefinition": "tilepool",
         "environment": [{"name": name, "value": value} for name, value in environment.items()],
     }

@@ -269,8 +269,7 @@ def running(
     """Start a cloud and a run on it."""
     quick = {"TILEPOOL_IDLE_SECONDS": "1", "TILEPOOL_PROCESSES": "1", **environment}
     with embedded_cloud(tmp_path / "cloud", quick) as cloud:
-        cloud.upload_task("task.json", task)
-        yield cloud, follow_upload(cloud, "task.json")
+        yield cloud, follow_upload(cloud, cloud.upload_task("task.json", task))
 
 
 def end_of(looks: Iterator[Look]) -> Run:
@@ -332,8 +331,7 @@ def test_a_small_run_is_tiled_while_a_large_one_before_it_still_waits(
     body = task_body({"ACCESS_DIR": "archive/Large"}, workers=1)
     with running(tmp_path, folders(source, dest), body) as (cloud, looks):
         assert next(look for look in looks if look.counts.done).counts.pending > 100
-        cloud.upload_task("small.json", task_body(workers=1))
-        small = follow_upload(cloud, "small.json")
+        small = follow_upload(cloud, cloud.upload_task("small.json", task_body(workers=1)))
         assert next(look for look in small if look.counts.done == 12).counts.pending == 0
         assert next(looks).counts.pending > 0
 
@@ -347,9 +345,11 @@ def test_the_same_runs_from_bucket_to_bucket(tmp_path: Path, source: Path) -> No
         for file in source.rglob("*.*"):
             key = file.relative_to(source).as_posix()
             s3.upload_file(str(file), ENVIRONMENT["AWS_SRC_BUCKET"], key)
-        cloud.upload_task("task.json", task_body(workers=1))
-        run = end_of(follow_upload(cloud, "task.json"))
+        body = task_body(workers=1, jobQueue=None, jobDefinition=None)
+        run = end_of(follow_upload(cloud, cloud.upload_task("task.json", body)))
         assert run.state is RunState.DONE
+        assert run.plan is not None
+        assert run.plan.manifest_job_definition == "tilepool-manifests"
         root = "iiif/archive/Letters"
         for key, content_type in {
             f"{root}/collection.json": "application/ld+json;profile="
@@ -384,8 +384,8 @@ def test_a_worker_told_to_stop_leaves_in_time_with_its_message_given_back(
         started = time.monotonic()
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGTERM)
-        (job_id,) = cloud.ledger.worker_jobs(look.run.run_id)
-        while cloud.batch.describe_jobs(jobs=[job_id])["jobs"][0]["status"] != "SUCCEEDED":
+        (worker,) = cloud.ledger.worker_jobs(look.run.run_id)
+        while cloud.batch.describe_jobs(jobs=[worker.job_id])["jobs"][0]["status"] != "SUCCEEDED":
             assert time.monotonic() - started < 25
             threading.Event().wait(0.1)
         # With a lease of ten minutes, a message in hand would be out of reach.

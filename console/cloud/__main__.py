@@ -23,7 +23,7 @@ from console.cloud.child_environment import child_environment
 from console.cloud.folder import CloudFolder, Contact
 from console.cloud.function import Function
 from console.cloud.keeper import Keeper
-from console.cloud.resources import TABLE, create_resources
+from console.cloud.resources import STACK_VARIABLES, TABLE, create_resources
 from console.cloud.schedule import Schedule
 from console.cloud.server import CloudServer
 from console.cloud.uploads import UploadTrigger
@@ -79,7 +79,7 @@ def serve(settings: Settings, job_environment: Mapping[str, str], stop: threadin
         }
         batch = LocalBatch(environment, logs)
         server.mount_batch(BatchService(batch).application)
-        function = Function(environment, logs / "dispatcher.log")
+        function = Function({**STACK_VARIABLES, **environment}, logs / "dispatcher.log")
         trigger = UploadTrigger(boto3.client("sqs"), queues.uploads, function, stop.set)
         # A command may have but come to look: it is not for its cloud to take up what was cut off.
         schedule = Schedule(function, settings.reconcile_seconds, at_once=settings.kept)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 COMMANDS = ("worker", "manifest_builder")
 ATTEMPTS = 3
-"""As the job definition's retryStrategy: a job whose process failed is started again."""
+"""As the job definitions' retryStrategy: a job is started again whose machine has gone, which is
+played by a process that was killed, and not one that has ended with an exit code of its own."""
 STOP_SECONDS = 30
 """Batch kills a job so long after SIGTERM (ECS_CONTAINER_STOP_TIMEOUT)."""
 MILLISECONDS = 1000
@@ -124,14 +125,15 @@ class LocalBatch:
             job.log.unlink(missing_ok=True)
 
     def _run(self, job: Job) -> None:
-        fault = "not started"
-        while fault and job.attempts < ATTEMPTS and not job.terminated:
+        fault, was_killed = "not started", True
+        while was_killed and job.attempts < ATTEMPTS and not job.terminated:
             job.attempts += 1
             try:
                 exit_code = self._run_once(job)
                 fault = f"exit code {exit_code}" if exit_code else ""
+                was_killed = exit_code < 0
             except (OSError, ValueError) as error:
-                fault = f"the process could not be started: {error}"
+                fault, was_killed = f"the process could not be started: {error}", False
         job.reason = job.reason or fault
         job.status = "FAILED" if job.terminated or fault else "SUCCEEDED"
 

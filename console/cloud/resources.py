@@ -6,6 +6,15 @@ from typing import Any
 
 import boto3
 
+from dispatcher.resources import ANY, StackResources
+from pipeline.environment import (
+    JOB_DEFINITION,
+    JOB_QUEUE,
+    MANIFEST_JOB_DEFINITION,
+    OTHER_JOB_DEFINITIONS,
+    OTHER_JOB_QUEUES,
+)
+
 ACCOUNT = "123456789012"
 """moto's own."""
 BUCKET = "tilepool-batch"
@@ -14,6 +23,22 @@ QUEUE = "tilepool-pages"
 DEAD_LETTER_QUEUE = "tilepool-pages-dead"
 UPLOADS_QUEUE = "tilepool-uploads"
 FAILED_UPLOADS_QUEUE = "tilepool-uploads-failed"
+STACK_RESOURCES = StackResources(
+    queue="tilepool",
+    definition="tilepool",
+    manifest_definition="tilepool-manifests",
+    # A laptop is every job queue, and runs the same code under whatever name.
+    other_queues=(ANY,),
+    other_definitions=(ANY,),
+)
+STACK_VARIABLES = {
+    JOB_QUEUE: STACK_RESOURCES.queue,
+    JOB_DEFINITION: STACK_RESOURCES.definition,
+    MANIFEST_JOB_DEFINITION: STACK_RESOURCES.manifest_definition,
+    OTHER_JOB_QUEUES: ANY,
+    OTHER_JOB_DEFINITIONS: ANY,
+}
+"""The same, as the dispatcher's function reads it."""
 
 MAX_RECEIVES = 10
 """More than the worker's own attempts: the net for messages that no worker survives."""

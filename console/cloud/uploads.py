@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
 from console.cloud.function import Function
 
@@ -90,12 +89,3 @@ def upload_event(message: "MessageTypeDef") -> dict[str, Any] | None:
     except NO_EVENT:
         return None
     return event
-
-
-def uploaded_keys(body: str) -> list[str]:
-    """Return the keys of the files whose upload an event tells, none if it is no event."""
-    try:
-        records = json.loads(body).get("Records", [])
-        return [unquote_plus(record["s3"]["object"]["key"]) for record in records]
-    except NO_EVENT:
-        return []

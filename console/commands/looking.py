@@ -12,21 +12,30 @@ from console.options import Where, deployment_options
 
 @click.command(short_help="Show where a run stands, and what to do next.")
 @run_argument
+@click.option("--watch", "watched", is_flag=True, help="Show it again and again until it ends.")
 @json_option
 @deployment_options
-def status(name: str, as_json: bool, where: Where) -> None:  # noqa: FBT001
-    """Show where RUN stands, and what to do next.
+def status(name: str, watched: bool, as_json: bool, where: Where) -> None:  # noqa: FBT001
+    """Show where RUN stands, how quickly it goes on, its last errors, and what to do next.
 
-    RUN is a run's id, an unambiguous beginning of one, or `last`.
+    RUN is a run's id, an unambiguous beginning of one, or `last`. With --watch and --json there is
+    an object on a line for each change.
+
+    Exit codes: 0; with --watch as the run ends: 0 done; 1 cancelled; 2 its task was bad; 3 done,
+    but images failed.
     """
     from console.connected import connected
     from console.runs import find_run
     from console.status import show_status, status_as_json
     from console.viewing import view
+    from console.watching import watch
 
     def show() -> ExitCode:
         with connected(where) as (place, console):
-            found = view(place, find_run(place.ledger, name))
+            run = find_run(place.ledger, name)
+            if watched:
+                return watch(place, run, console, where, as_json=as_json)
+            found = view(place, run)
             if as_json:
                 click.echo(status_as_json(found, where.typed))
             else:

@@ -3,10 +3,11 @@
 import click
 
 SECTIONS = {
-    "Run": ("demo", "local", "serve", "verify"),
+    "Run": ("demo", "local", "submit", "serve", "verify"),
     "Look": ("status", "runs", "failed", "dlq"),
     "Repair": ("replay", "finalize", "manifests"),
-    "Control": ("cancel", "resume", "reconcile", "cloud"),
+    "Control": ("scale", "cancel", "resume", "reconcile", "cloud"),
+    "AWS": ("deploy", "destroy", "bundle"),
 }
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from console.deployment import Deployment
 
-MAX_WORKERS = 10_000
+MAX_WORKERS = 1_000
+"""As in a task. Each has a process per core, so that is some thousands of images at a time."""
+MAX_LOCAL_WORKERS = 64
+"""They share the cores of one machine."""
 
 run_argument = click.argument("name", metavar="RUN")
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")

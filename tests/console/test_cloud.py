@@ -372,22 +372,34 @@ def test_a_job_has_the_clouds_variables_and_its_own(batch: LocalBatch, stages: S
     assert "HOME" not in environment
 
 
-def test_a_job_that_fails_is_tried_as_often_as_its_definition_says(
+def test_a_job_that_fails_by_itself_would_fail_again_and_is_not_repeated(
     batch: LocalBatch, stages: Stages
 ) -> None:
     stages.script("worker", "print('try'); raise SystemExit(7)")
     job = ended(batch, batch.submit("job", ["worker"], {}))
-    assert (job.status, job.attempts, job.reason) == ("FAILED", ATTEMPTS, "exit code 7")
+    assert (job.status, job.attempts, job.reason) == ("FAILED", 1, "exit code 7")
+    assert job.log.read_text() == "try\n"
+
+
+KILL_ITSELF = "import os\nprint('try', flush=True)\nos.kill(os.getpid(), 9)\n"
+
+
+def test_a_job_that_is_killed_is_tried_as_often_as_its_definition_says(
+    batch: LocalBatch, stages: Stages
+) -> None:
+    stages.script("worker", KILL_ITSELF)
+    job = ended(batch, batch.submit("job", ["worker"], {}))
+    assert (job.status, job.attempts, job.reason) == ("FAILED", ATTEMPTS, "exit code -9")
     assert job.log.read_text() == "try\n" * ATTEMPTS
 
 
-def test_a_job_that_fails_once_succeeds_at_its_next_attempt(
+def test_a_job_that_is_killed_once_succeeds_at_its_next_attempt(
     batch: LocalBatch, stages: Stages, tmp_path: Path
 ) -> None:
     stages.script(
         "worker",
         f"import os, pathlib\nfile = pathlib.Path(os.environ['{FILE}'])\n"
-        "if not file.exists():\n    file.touch()\n    raise SystemExit(1)\n",
+        "if not file.exists():\n    file.touch()\n    os.kill(os.getpid(), 9)\n",
     )
     job = ended(batch, batch.submit("job", ["worker"], {FILE: str(tmp_path / "tried")}))
     assert (job.status, job.attempts, job.reason) == ("SUCCEEDED", 2, "")
@@ -580,7 +592,7 @@ def test_the_clouds_own_jobs_run_our_stages(cloud: EmbeddedCloud) -> None:
         if job()["status"] in ENDED or look_again.wait(0.05):
             break
     assert job()["status"] == "FAILED"
-    assert len(job()["attempts"]) == ATTEMPTS
+    assert len(job()["attempts"]) == 1
     log = Path(job()["container"]["logStreamName"]).read_text()
     assert "TILEPOOL_PROCESSES: expected a whole number" in log
 

@@ -7,13 +7,16 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import NoCredentialsError, NoRegionError
 from botocore.stub import Stubber
 
 from console.errors import ConsoleError, ExitCode
 from console.options import Where
 from console.place import deployment
-from console.stack import OUTPUTS, connect_to_stack, read_outputs
+from console.stack import OUTPUTS, connect_to_stack, read_outputs, stack_resources
+from dispatcher.resources import UNKNOWN, StackResources
 
 VALUES = {
     "Ledger": "tilepool-Ledger-1",
@@ -83,6 +86,38 @@ def test_a_stack_that_may_not_be_read_is_told(stub: Stubber) -> None:
     stub.add_client_error("describe_stacks", "AccessDenied", "User u is not authorized")
     with pytest.raises(ConsoleError, match="cannot be read: User u is not authorized"):
         read(stub)
+
+
+@pytest.mark.parametrize("url", ["https://sqs.eu-west-1.amazonaws.com/1/failed", None])
+def test_the_queue_of_failed_uploads_is_one_that_older_stacks_do_not_tell(url: str | None) -> None:
+    session = boto3.Session("key", "secret", region_name="eu-west-1")
+    outputs = VALUES | ({"UploadsFailed": url} if url else {})
+
+    def answer(**_: object) -> tuple[AWSResponse, dict[str, Any]]:
+        response = AWSResponse("https://x", 200, HTTPHeaders(), None)
+        return response, {"Stacks": [stack(outputs)]}
+
+    events: Any = session.events
+    events.register("before-call.cloudformation.DescribeStacks", answer)
+    place = connect_to_stack("archive", session)
+    assert place.failed_uploads_queue == url
+    assert (place.bucket, place.private) == ("archive-tasks", False)
+
+
+def test_what_tasks_run_with_is_read() -> None:
+    outputs = {"JobQueue": "tiles", "JobDefinition": "tiles:7", "ManifestJobDefinition": "made:7"}
+    parameters: Any = [
+        {"ParameterKey": "OtherJobQueues", "ParameterValue": "fast,slow"},
+        {"ParameterKey": "OtherJobDefinitions", "ParameterValue": ""},
+        {"ParameterKey": "DockerImage", "ParameterValue": "of/no:interest"},
+    ]
+    assert stack_resources(outputs, parameters) == StackResources(
+        "tiles", "tiles:7", "made:7", ("fast", "slow"), ()
+    )
+
+
+def test_a_stack_of_an_earlier_version_does_not_tell_what_tasks_run_with() -> None:
+    assert stack_resources(VALUES, []) == UNKNOWN
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Where a run stands, for people and programs, and what they can do next."""
 
+import dataclasses
 import io
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -10,18 +12,28 @@ from rich.console import Console
 
 from console.embedded import EmbeddedCloud
 from console.job_view import GONE, JobView, view_jobs
-from console.status import Status, next_steps, show_status, status_as_json
-from pipeline.run import Counts, Run, RunState
-from tests.builders import a_run
+from console.runs import find_run
+from console.status import (
+    MAX_LAST_ERRORS,
+    Status,
+    next_steps,
+    show_status,
+    status_as_json,
+    status_line,
+)
+from console.viewing import view
+from pipeline.run import SHARDS, Counts, Page, Run, RunState
+from tests.builders import a_message, a_run, failed, new_run_id
 
 RUNNING, ENDED, GONE_JOB = JobView("w1", "RUNNING"), JobView("w2", "SUCCEEDED"), JobView("w3")
 DEAD = JobView("f1", "FAILED", "exit code 1", "logs/f1.log")
 
 
 def status(state: RunState, **fields: Any) -> Status:
-    jobs = {name: fields.pop(name) for name in ("workers", "final_job") if name in fields}
+    of_status = {f.name for f in dataclasses.fields(Status)} - {"run", "counts"}
+    given = {name: fields.pop(name) for name in of_status & fields.keys()}
     run = a_run("letters-1", state=state, **fields)
-    return Status(run, Counts(10, 7, 2), **jobs)
+    return Status(run, Counts(10, 7, 2), **given)
 
 
 def shown(what: Status, options: str = "") -> list[str]:
@@ -39,6 +51,107 @@ def test_a_status_is_a_few_lines() -> None:
         "  images     7 of 10 done, 2 failed, 1 to do",
         "  workers    1 gone, 2 running, 1 succeeded",
     ]
+
+
+def test_how_quickly_it_goes_on_and_what_failed_last_is_shown() -> None:
+    pages = tuple(
+        replace(failed(a_message("letters-1", page=page), reason), attempts=1, ended_at=60)
+        for page, reason in ((3, "damaged"), (2, "x" * 900), (1, "no image"))
+    )
+    what = status(
+        RunState.TILING,
+        workers=(RUNNING, JobView("w4", "RUNNING"), JobView("w5", "SUCCEEDED")),
+        retired=frozenset({"w4", "w5"}),
+        rate=0.0025,
+        failures=pages,
+        wanted_workers=4,
+    )
+    source = "archive/Letters/book/Access/p{}.tif"
+    assert shown(what) == [
+        "letters-1: tiling",
+        "  task       batch/tasks/task.json, uploaded 2026-03-01T12:00:00.000Z",
+        "  images     7 of 10 done, 2 failed, 1 to do",
+        "  rate       0.1 images/min",
+        "  eta        6 min",
+        "  workers    1 retiring, 1 running, 1 succeeded",
+        "  wanted     4 workers",
+        f"  last error book, page 3 ({source.format(3)}): damaged  [1970-01-01T00:01:00Z]",
+        f"  last error book, page 2 ({source.format(2)}): {'x' * 300}…  [1970-01-01T00:01:00Z]",
+        f"  last error book, page 1 ({source.format(1)}): no image  [1970-01-01T00:01:00Z]",
+    ]
+    told = json.loads(status_as_json(what))
+    assert (told["rate_per_minute"], told["eta_seconds"]) == (0.15, 400)
+    assert told["wanted_workers"] == 4
+    assert [error["page"] for error in told["last_errors"]] == [3, 2, 1]
+    assert told["last_errors"][0] == {
+        "item": "book",
+        "page": 3,
+        "part": 1,
+        "source": source.format(3),
+        "reason": "damaged",
+        "attempts": 1,
+        "time": "1970-01-01T00:01:00Z",
+    }
+
+
+def test_what_is_not_known_is_null() -> None:
+    told = json.loads(status_as_json(status(RunState.TILING)))
+    assert (told["rate_per_minute"], told["eta_seconds"]) == (None, None)
+    assert told["wanted_workers"] == 2, "the plan's"
+    assert told["last_errors"] == []
+    rejected = Status(Run("r", a_run("r").upload, RunState.REJECTED), Counts())
+    assert json.loads(status_as_json(rejected))["wanted_workers"] is None
+
+
+def test_no_more_than_a_few_errors_are_shown() -> None:
+    pages = tuple(failed(a_message("letters-1", page=page)) for page in range(1, 30))
+    what = status(RunState.TILING, failures=pages)
+    assert sum(line.startswith("  last error") for line in shown(what)) == MAX_LAST_ERRORS
+    assert len(json.loads(status_as_json(what))["last_errors"]) == MAX_LAST_ERRORS
+
+
+def test_a_run_in_one_line() -> None:
+    assert status_line(status(RunState.TILING, rate=0.5)) == (
+        "tiling, 7 of 10 done, 2 failed, 1 to do, rate 30.0 images/min, eta 2 s"
+    )
+    waiting = a_run("letters-1", waits_for="letters-0")
+    assert status_line(Status(waiting, Counts())) == "dispatching, waits for run letters-0"
+
+
+@pytest.mark.parametrize("pages", [3, 400])
+def test_a_status_costs_a_few_requests_however_many_pages_there_are(
+    cloud: EmbeddedCloud, pages: int
+) -> None:
+    run_id = new_run_id()
+    messages = [a_message(run_id, page=number) for number in range(1, pages + 1)]
+    ledger = cloud.ledger
+    ledger.open_run(a_run(run_id))
+    ledger.record_pages(run_id, [Page(message) for message in messages])
+    ledger.seal(run_id, [Page(message) for message in messages])
+    ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
+    for message in messages[: pages // 2]:
+        ledger.settle(failed(message))
+    place = replace(cloud)  # with clients of its own
+    calls = Counter[str]()
+    read = Counter[str]()
+
+    def count(model: Any, params: dict[str, Any], **_: object) -> None:
+        calls[model.name] += 1
+
+    def count_items(parsed: dict[str, Any], model: Any, **_: object) -> None:
+        read[model.name] += sum(map(len, parsed.get("Responses", {}).values()))
+        read[model.name] += len(parsed.get("Items", []))
+
+    for client in (place.ledger._table._client, place.batch):
+        client.meta.events.register("before-call", count)
+        client.meta.events.register("after-call", count_items)
+    found = view(place, find_run(place.ledger, run_id))
+    assert len(found.failures) == min(
+        pages // 2, len({Page(m).shard for m in messages[: pages // 2]})
+    )
+    assert calls == {"GetItem": 1, "Query": 1, "BatchGetItem": 3}
+    assert read["Query"] == 0
+    assert read["BatchGetItem"] <= 3 * SHARDS
 
 
 @pytest.mark.parametrize(

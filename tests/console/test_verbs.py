@@ -243,7 +243,7 @@ def test_a_run_that_is_not_there_is_one_line_and_exit_code_2(
     operated: EmbeddedCloud, cloud_folder: Path, verb: object
 ) -> None:
     name = str(getattr(verb, "name", ""))
-    more = ["--with-gaps"] if name == "finalize" else []
+    more = {"finalize": ["--with-gaps"], "scale": ["3"]}.get(name, [])
     words = [name, "no-such-run", *more, "--dir", str(cloud_folder)]
     refused = CliRunner().invoke(cli, words)
     assert refused.exit_code == 2
@@ -266,6 +266,9 @@ def test_a_run_that_is_not_there_is_one_line_and_exit_code_2(
         ["runs", "--limit", "0"],
         ["dlq", "--limit", "x"],
         ["status"],
+        ["scale", "x"],
+        ["scale", "x", "0"],
+        ["scale", "x", "1001"],
     ],
     ids=" ".join,
 )

@@ -75,6 +75,41 @@ def test_after_a_stop_nothing_new_is_begun() -> None:
     assert scene.tiler.pages == []
 
 
+def test_after_a_retirement_nothing_new_is_taken() -> None:
+    scene = Scene(pages=2)
+    scene.slot.retired.set()
+    scene.slot.run()
+    assert scene.tiler.pages == []
+    assert [entry.receives for entry in scene.queue.entries] == [0, 0]
+
+
+def test_what_is_in_hand_at_a_retirement_is_finished_and_nothing_given_back() -> None:
+    scene = Scene(pages=3)
+
+    def retired_meanwhile(_work: PageWork) -> TiledPage:
+        scene.slot.retired.set()
+        return SMALL
+
+    scene.tiler.script = retired_meanwhile
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(3, 1, 0)
+    assert [entry.receives for entry in scene.queue.entries] == [0, 0]
+    assert scene.tiler.revoked == 0
+
+
+def test_a_message_that_arrives_with_the_retirement_is_served() -> None:
+    scene = Scene(pages=1)
+    receive = scene.queue.receive
+
+    def receive_and_retire(wait_seconds: int) -> object:
+        scene.slot.retired.set()
+        return receive(wait_seconds)
+
+    scene.queue.receive = receive_and_retire  # type: ignore[method-assign,assignment]
+    scene.slot.run()
+    assert scene.ledger.counts(scene.run_id) == Counts(1, 1, 0)
+
+
 def test_a_message_that_arrives_with_the_stop_goes_back_at_once() -> None:
     scene = Scene(pages=1)
     receive = scene.queue.receive

@@ -55,6 +55,19 @@ class Worker:
         """Wait until a tiling process has the page's source."""
         self.await_true(lambda: any(Path(self.dest.parent / "tmp").rglob("source")))
 
+    @contextmanager
+    def tiling_halted(self) -> Iterator[None]:
+        """Halt all processes of the worker's but its own, so that the page in hand stays there."""
+        others = [int(pid) for pid in living_in_session(self.process.pid)]
+        others.remove(self.process.pid)
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
     def await_stop(self) -> None:
         """Expect that the worker leaves in time, as one that was told to, and nothing of it."""
         started = time.monotonic()
@@ -102,6 +115,7 @@ def started(
         "TILEPOOL_TABLE": cloud.table,
         "TILEPOOL_QUEUE_URL": queue.url,
         "TILEPOOL_DEAD_LETTER_QUEUE_URL": queue.dead_letter_url,
+        "TILEPOOL_RUN_ID": run_id,
         "TILEPOOL_PROCESSES": "1",
         "TILEPOOL_GRACE_SECONDS": "1",
         "TILEPOOL_LEASE_SECONDS": str(lease_seconds),
@@ -249,6 +263,44 @@ def test_a_worker_on_a_machine_that_cannot_tile_ends_with_a_fault_and_charges_no
     memory = {"TILEPOOL_MEMORY_BYTES": "1000"}
     with started(cloud, folder, LONG_LEASE_SECONDS, **memory) as worker:
         assert worker.process.wait(PATIENCE_SECONDS) == 1
+        delivery = worker.queue.receive(0)
+        assert delivery is not None
+        assert delivery.attempt == 1
+
+
+def test_a_retired_worker_finishes_the_page_in_hand_and_takes_no_other(
+    cloud: EmbeddedCloud, folder: Path, source: Path
+) -> None:
+    write_slow(source, side=8_000)
+    with started(cloud, folder, LONG_LEASE_SECONDS, TILEPOOL_WORKER="3") as worker:
+        worker.await_tiling()
+        with worker.tiling_halted():
+            assert cloud.ledger.add_worker_job(worker.run_id, 3, "its job")
+            assert cloud.ledger.retire_worker(worker.run_id, 3)
+            worker.await_true(lambda: "worker_retired" in worker.events())
+            worker.queue.put("late")
+            assert worker.counts() == Counts(1, 0, 0)
+        assert worker.process.wait(PATIENCE_SECONDS) == 0, worker.log.read_text()
+        worker.await_nobody()
+        assert worker.counts() == Counts(1, 1, 0)
+        assert worker.events()[1:3] == ["worker_retired", "page_done"]
+        assert '"retired": true' in worker.log.read_text().splitlines()[-1]
+        delivery = worker.queue.receive(0)
+        assert delivery is not None
+        assert (delivery.body, delivery.attempt) == ("late", 1)
+
+
+def test_a_worker_that_was_retired_before_it_began_takes_nothing(
+    cloud: EmbeddedCloud, folder: Path, source: Path
+) -> None:
+    write_image(source / "p1.tif")
+    run_id = new_run_id()
+    cloud.ledger.add_worker_job(run_id, 0, "its job")
+    cloud.ledger.retire_worker(run_id, 0)
+    itself = {"TILEPOOL_RUN_ID": run_id, "TILEPOOL_WORKER": "0"}
+    with started(cloud, folder, LONG_LEASE_SECONDS, **itself) as worker:
+        assert worker.process.wait(PATIENCE_SECONDS) == 0, worker.log.read_text()
+        assert worker.events() == ["worker_started", "worker_retired", "worker_stopped"]
         delivery = worker.queue.receive(0)
         assert delivery is not None
         assert delivery.attempt == 1

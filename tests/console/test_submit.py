@@ -342,9 +342,9 @@ def test_what_only_the_dispatcher_can_tell_is_told(
 def test_a_run_that_is_followed_goes_on_when_its_user_stops(
     kept: CloudFolder, task: Path, source: Path, dest: Path
 ) -> None:
-    # So many that it is still at work when the command is told to stop.
-    for number in range(60):
-        write_image(source / ENVIRONMENT["ACCESS_DIR"] / f"book/Access/q{number}.tif", 900, 900)
+    # So much that it is still at work when the command is told to stop, however slow that is.
+    for number in range(14):
+        write_image(source / ENVIRONMENT["ACCESS_DIR"] / f"book/Access/q{number}.tif", 4_000, 4_000)
     bring_up(kept.path)
     words = ["submit", task, "--source", source, "--dest", dest, "--wait", "--dir", kept.path]
     with subprocess.Popen(

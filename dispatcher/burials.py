@@ -100,7 +100,7 @@ class Burials:
         )
         first = record_outcome(failed, self.ledger, self.outbox)
         log.warning("failure_recorded", **_bound(row.message), reason=reason, first=first)
-        complete_run(row.message.run_id, self.ledger, self.jobs, row.shard)
+        complete_run(row.message.run_id, self.ledger, self.jobs, [row.shard])
 
     def _bury(self, row: Page, reason: str, attempts: int, group: str) -> None:
         replayed = replace(row.message, replays=row.message.replays + 1)

@@ -1,6 +1,7 @@
 """Ending a run's tiling: whoever sees the last outcome starts the final job, once."""
 
 import time
+from collections.abc import Collection
 from enum import Enum, auto
 
 import structlog
@@ -30,23 +31,23 @@ def complete_run(
     run_id: str,
     ledger: Ledger,
     jobs: Jobs,
-    shard: int | None = None,
+    shards: Collection[int] | None = None,
     claim_seconds: int = CLAIM_SECONDS,
     *,
     is_quiet: bool = False,
 ) -> Completion:
     """Submit the final job if the run has no page left, and nobody else has.
 
-    With `shard`, the whole run is counted only if that shard is complete: of all workers only
+    With `shards`, the whole run is counted only if one of them is complete: of all workers only
     those that end a shard read all counters. A claim is old after `claim_seconds`. May run any
     number of times.
     """
-    if shard is not None and ledger.counts(run_id, shard).pending > 0:
+    if shards is not None and all(c.pending > 0 for c in ledger.shard_counts(run_id, shards)):
         return Completion.PENDING
-    shards = ledger.shard_counts(run_id)
-    if not shards or any(counts.pending > 0 for counts in shards):
+    everything = ledger.shard_counts(run_id)
+    if not everything or any(counts.pending > 0 for counts in everything):
         return Completion.PENDING
-    if ledger.claim_final_job(run_id, shards, time.time(), is_quiet=is_quiet):
+    if ledger.claim_final_job(run_id, everything, time.time(), is_quiet=is_quiet):
         return _submit(run_id, ledger, jobs)
     run = ledger.load_run(run_id)
     if run is None or run.state in (RunState.DISPATCHING, RunState.TILING):

@@ -5,7 +5,7 @@ shard. The run's own row is not touched: a thousand workers would meet there.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -105,14 +105,13 @@ class DynamoPages:
         )
         return self._table.transact(requeue_row(self._table, page), counting)
 
-    def counts(self, run_id: str, shard: int | None = None) -> Counts:
-        if shard is None:
-            return sum(self.shard_counts(run_id), Counts())
-        item = self._table.get(rows.count_key(run_id, shard))
-        return rows.parse_counts(item) if item else Counts()
+    def counts(self, run_id: str) -> Counts:
+        return sum(self.shard_counts(run_id), Counts())
 
-    def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
-        items = self._counters(run_id)
+    def shard_counts(
+        self, run_id: str, shards: Collection[int] = range(SHARDS)
+    ) -> tuple[Counts, ...]:
+        items = self._counters(run_id, shards)
         # The answer is in no order; the keys of shards sort as their numbers do.
         ordered = sorted(items, key=lambda item: rows.decode(item)["pk"])
         return tuple(map(rows.parse_counts, ordered))
@@ -124,8 +123,8 @@ class DynamoPages:
         failed = [page for page in pages if page.state is PageState.FAILED]
         return tuple(sorted(failed, key=lambda page: page.ended_at, reverse=True))
 
-    def _counters(self, run_id: str) -> list[rows.Item]:
-        return self._table.get_all([rows.count_key(run_id, shard) for shard in range(SHARDS)])
+    def _counters(self, run_id: str, shards: Collection[int] = range(SHARDS)) -> list[rows.Item]:
+        return self._table.get_all([rows.count_key(run_id, shard) for shard in shards])
 
     def _count(
         self, page: Page, name: str, change: int, also: Mapping[str, Any] = NOTHING

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from pipeline.run import (
+    SHARDS,
     Counts,
     Page,
     PageState,
@@ -134,11 +135,13 @@ class Ledger(Protocol):
     def note_watch(self, run_id: str, watch: Watch) -> bool:
         """Keep the reconciler's memory of a run that is tiling."""
 
-    def counts(self, run_id: str, shard: int | None = None) -> Counts:
-        """Return how many pages stand where, in a run or in one of its shards."""
+    def counts(self, run_id: str) -> Counts:
+        """Return how many pages of a run stand where."""
 
-    def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
-        """Return the counts of all shards, in their order; none for a run that is not sealed."""
+    def shard_counts(
+        self, run_id: str, shards: Collection[int] = range(SHARDS)
+    ) -> tuple[Counts, ...]:
+        """Return the counts of shards, in their order; none for a run that is not sealed."""
 
     def last_failures(self, run_id: str) -> tuple[Page, ...]:
         """Return the last failed page of each shard, newest first, that still is one.

@@ -13,7 +13,8 @@ from pipeline.storage import open_storage
 from pipeline.task import Options
 from tests.builders import a_message, a_plan
 from tests.images import write_image
-from worker.page import PageWork, tile_page
+from worker.page import tile_page
+from worker.work import PageWork
 
 BASE_URL = "https://images.example.org"
 PREFIX = "iiif/archive/Letters"

@@ -8,8 +8,11 @@ job at any time.
 import os
 import signal
 import sys
+import tempfile
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +27,16 @@ if TYPE_CHECKING:
 LAST_SECONDS = 8
 """After the grace, to give back what is in hand; then the worker ends, even if the network hangs
 and messages come back by their leases alone."""
+
+TILING_VARIABLES = {
+    # One image per core beats one image on all cores.
+    "VIPS_CONCURRENCY": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Memory that is used again and again should not be asked of the system each time: mallopt(3).
+    "MALLOC_MMAP_THRESHOLD_": "67108864",
+    "MALLOC_TRIM_THRESHOLD_": "134217728",
+}
+"""What the tiling processes inherit."""
 
 
 class Stop(threading.Event):
@@ -50,8 +63,7 @@ class Stop(threading.Event):
 def main() -> None:
     """Drain the queue until it has stayed empty, or until SIGTERM."""
     stop = Stop()
-    # One image per core beats one image on all cores; the tiling processes inherit this.
-    os.environ["VIPS_CONCURRENCY"] = "1"
+    os.environ.update(TILING_VARIABLES)
 
     import structlog
 
@@ -66,26 +78,34 @@ def main() -> None:
     except BadEnvironment as error:
         log.error("bad_environment", mistakes=error.mistakes)  # noqa: TRY400  # it tells all
         sys.exit(EXIT_CODE)
-    processes = _processes(settings)
 
     def end() -> None:
         log.warning("stop_forced")
         os._exit(0 if stop.by_signal else 1)
 
-    hurried = [stop, settings.grace_seconds, processes, end]
-    hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
-    hurry.start()
-    log.info("worker_started", processes=len(processes))
-    retired = _serve(settings, processes, stop)
+    with tempfile.TemporaryDirectory(prefix="tilepool-turns-") as turns:
+        processes = _processes(settings, Path(turns))
+        hurried = [stop, settings.grace_seconds, processes, end]
+        hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
+        hurry.start()
+        log.info("worker_started", processes=settings.processes, in_hand=len(processes))
+        retired = _serve(settings, processes, stop)
     log.info("worker_stopped", by_signal=stop.by_signal, retired=retired)
 
 
-def _processes(settings: "Settings") -> "list[TilingProcess]":
-    from worker.processes import TilingProcess
+def _processes(settings: "Settings", turns: Path) -> "list[TilingProcess]":
+    """Return the tiling processes: those that begin, then those that take turns with them."""
+    from worker.confinement import tile_page
+    from worker.processes import TilingProcess, load_libraries
+    from worker.turns import FileTurns
 
+    load_libraries()
+    cores = [
+        partial(tile_page, turns=FileTurns(turns / str(core))) for core in range(settings.processes)
+    ]
     return [
-        TilingProcess(settings.page_seconds, settings.memory_bytes)
-        for _ in range(settings.processes)
+        TilingProcess(settings.page_seconds, settings.memory_bytes, tile)
+        for tile in cores * settings.in_hand
     ]
 
 
@@ -114,10 +134,11 @@ def _serve(settings: "Settings", processes: "Sequence[TilingProcess]", stop: Sto
     from pipeline.dead_letters import SqsDeadLetters
     from pipeline.dynamo_ledger import DynamoLedger
     from pipeline.outbox import SqsOutbox
+    from worker.closing import Closer, Closing
     from worker.desk import Delays, Desk
     from worker.heartbeat import CALL_LEAST_SECONDS, CALLS_PER_LEASE, Heartbeat
     from worker.inbox import SqsInbox
-    from worker.loop import Patience, Slot
+    from worker.loop import Patience, Relay, Slot
     from worker.recall import Recall
 
     lease_seconds = settings.lease_seconds
@@ -146,15 +167,30 @@ def _serve(settings: "Settings", processes: "Sequence[TilingProcess]", stop: Sto
     )
     with (
         Heartbeat(beats, lease_seconds) as heartbeat,
+        Closing(Closer(ledger, jobs, inbox, delays.claim).close, heartbeat) as closing,
         Recall(ledger.load_run) as recall,
         _retirement(settings, ledger) as retirement,
     ):
-        slots = []
-        for process in processes:
+        slots: list[Slot] = []
+        for number, process in enumerate(processes):
             outbox = SqsOutbox(sqs, queue_url)
-            desk = Desk(ledger, outbox, dead_letters, jobs, process, delays=delays)
-            slot = Slot(inbox, desk, process, heartbeat, recall, patience, stop, retirement.told)
-            slots.append(slot)
+            desk = Desk(ledger, outbox, dead_letters, closing, process, delays=delays)
+            begins = number < settings.processes
+            before = None if begins else slots[number - settings.processes].relay.after
+            slots.append(
+                Slot(
+                    inbox,
+                    desk,
+                    process,
+                    heartbeat,
+                    recall,
+                    closing,
+                    patience,
+                    stop,
+                    retirement.told,
+                    Relay(before),
+                )
+            )
         _run(slots, stop)
         return retirement.told.is_set()
 

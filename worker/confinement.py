@@ -1,4 +1,7 @@
-"""What a tiling process is bound to before its first page, and how it answers. Runs in it."""
+"""What a tiling process is bound to before its first page, and how it answers. Runs in it.
+
+The worker itself imports this too, and needs no image library for that.
+"""
 
 import multiprocessing
 import os
@@ -11,8 +14,8 @@ from pathlib import Path
 
 from pipeline.errors import TilepoolError
 from pipeline.run import TiledPage
-from worker.opening import keep_nothing_open, refuse_other_loaders
-from worker.page import PageWork
+from worker.turns import NO_TURNS, Turns
+from worker.work import PageWork
 
 OUT_OF_MEMORY = 71
 """A tiling process's exit code."""
@@ -20,6 +23,9 @@ ORPHANED = 72
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 """https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html"""
 TAKE_ME_FIRST = "1000"
+
+LIBRARIES = ("worker.confinement", "worker.page")
+"""What all tiling processes share, loaded once."""
 
 TilePage = Callable[[PageWork, Path], TiledPage]
 
@@ -42,6 +48,8 @@ def confine(memory_bytes: int) -> None:
     if OOM_SCORE.exists():
         # Should the machine's or the container's memory end all the same, not the worker itself.
         OOM_SCORE.write_text(TAKE_ME_FIRST, encoding="ascii")
+    from worker.opening import keep_nothing_open, refuse_other_loaders
+
     refuse_other_loaders()
     keep_nothing_open()
     threading.Thread(target=_end_with_the_worker, name="orphan", daemon=True).start()
@@ -49,6 +57,13 @@ def confine(memory_bytes: int) -> None:
 
 def answer() -> None:
     """Do nothing: whoever waits for it knows that this process is there."""
+
+
+def tile_page(work: PageWork, scratch: Path, turns: Turns = NO_TURNS) -> TiledPage:
+    """Tile a page as `worker.page` does."""
+    from worker import page
+
+    return page.tile_page(work, scratch, turns)
 
 
 def tile_confined(tile_page: TilePage, work: PageWork, scratch: Path) -> TiledPage:

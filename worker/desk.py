@@ -1,7 +1,7 @@
 """From a delivery to its fate, and from the fate to its effects, in an order that survives a crash.
 
-Effects: dead-letter queue (a failure) ─► ledger (`pipeline.outcome`) ─► final job (the last page)
-─► delete.
+Effects: dead-letter queue (a failure) ─► ledger (`pipeline.outcome`) ─► `worker.closing`: final
+job (the last page) ─► delete.
 """
 
 import threading
@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import structlog
 from cachetools import TTLCache, cachedmethod
 
-from pipeline.batch import Jobs
-from pipeline.completion import CLAIM_SECONDS, Completion, complete_run
+from pipeline.completion import CLAIM_SECONDS
 from pipeline.dead_letters import DeadLetters, letter_attributes
 from pipeline.errors import BadMessage, PermanentError, TransientError
 from pipeline.ledger import Ledger
@@ -21,11 +20,12 @@ from pipeline.message import Message, parse_message
 from pipeline.outbox import Outbox
 from pipeline.outcome import record_outcome
 from pipeline.run import Page, PageState, Plan, Run, RunState, TiledPage
+from worker.closing import Ends, Settled
 from worker.fate import Again, Done, Dropped, Failed, Fate, Known, Waiting
 from worker.inbox import Delivery
-from worker.page import PageWork
 from worker.processes import Tiler
 from worker.settings import FIRST_BACKOFF_SECONDS
+from worker.work import PageWork
 
 MAX_ATTEMPTS = 5
 """Of any kind, also those cut off by a stop; the queue's own redrive comes after these."""
@@ -68,7 +68,7 @@ class Desk:
         ledger: Ledger,
         outbox: Outbox,
         dead_letters: DeadLetters,
-        jobs: Jobs,
+        ends: Ends,
         tiler: Tiler,
         *,
         delays: Delays = NORMAL_DELAYS,
@@ -77,7 +77,7 @@ class Desk:
         self._ledger = ledger
         self._outbox = outbox
         self._dead_letters = dead_letters
-        self._jobs = jobs
+        self._ends = ends
         self._tiler = tiler
         self._delays = delays
         self._runs: TTLCache[str, tuple[Run, Plan]] = TTLCache(MAX_KNOWN_RUNS, RUN_SECONDS, timer)
@@ -155,15 +155,7 @@ class Desk:
                 log.info("page_known")
             case Dropped(reason, row):
                 self._drop(delivery, message, reason, row)
-        page = Page(message)
-        completion = complete_run(
-            message.run_id, self._ledger, self._jobs, page.shard, self._delays.claim
-        )
-        if completion is Completion.CLAIMED:
-            # Should the claimer die before it submits the job, this message brings us back.
-            delivery.release(self._delays.claim)
-        else:
-            delivery.complete()
+        self._ends.add(Settled(delivery, message.run_id, Page(message).shard))
 
     @cachedmethod(lambda self: self._runs, lock=lambda self: self._lock)
     def _run(self, run_id: str) -> tuple[Run, Plan]:

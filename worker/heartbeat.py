@@ -44,6 +44,7 @@ class Lease:
         self.runs_out = runs_out
         self.refused = False
         self.on_lost = on_lost
+        self.handed_over = False
         self._end = end
 
     @property
@@ -67,6 +68,11 @@ class Lease:
     def receipt(self) -> str:
         return self.delivery.receipt
 
+    def hand_over(self) -> None:
+        """Keep the message until it is completed or released: nothing is under way any more."""
+        self.on_lost = _ignore
+        self.handed_over = True
+
     def complete(self) -> None:
         self._end(self)
         self.delivery.complete()
@@ -75,6 +81,10 @@ class Lease:
         # A beat after it would take the message back.
         self._end(self)
         self.delivery.release(seconds)
+
+
+def _ignore() -> None:
+    """Take a loss for what it is: the message comes back, and its outcome is known."""
 
 
 LeaseEnd = Callable[[Lease], None]
@@ -111,9 +121,10 @@ class Heartbeat:
     ) -> Iterator[Lease]:
         """Keep a message that was asked for at a time of `now`, until the block is left.
 
+        One that was handed over is kept until it is ended.
         `on_lost` is called at once when the lease is found lost; it must not wait for anything.
         """
-        lease = Lease(delivery, asked_at + self._lease_seconds, on_lost, self._let_go)
+        lease = Lease(delivery, asked_at + self._lease_seconds, on_lost, self.let_go)
         with self._lock:
             self._held.append(lease)
             if now() - asked_at > self._beat_seconds:
@@ -122,7 +133,13 @@ class Heartbeat:
         try:
             yield lease
         finally:
-            self._let_go(lease)
+            if not lease.handed_over:
+                self.let_go(lease)
+
+    def in_hand(self) -> int:
+        """Return how many messages are kept."""
+        with self._lock:
+            return len(self._held)
 
     def beat(self) -> bool:
         """Renew all leases once; tell whether that went well for all that are not lost."""
@@ -167,7 +184,7 @@ class Heartbeat:
         log.warning("lease_lost")
         lease.on_lost()
 
-    def _let_go(self, lease: Lease) -> None:
+    def let_go(self, lease: Delivery) -> None:
+        """Keep a message no longer."""
         with self._lock:
-            if lease in self._held:
-                self._held.remove(lease)
+            self._held = [held for held in self._held if held is not lease]

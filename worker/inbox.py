@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
 from botocore.exceptions import ClientError
 
 from pipeline.dead_letters import NO_GROUP
@@ -15,7 +16,10 @@ from pipeline.outbox import MAX_BATCH_ENTRIES, Depth, read_depth
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import (
+        DeleteMessageBatchRequestEntryTypeDef,
+        MessageTypeDef,
+    )
 
 MAX_WAIT_SECONDS = 20
 """Long polling's limit; MAX_VISIBILITY_SECONDS that of a lease:
@@ -31,6 +35,9 @@ LOST_LEASE_CODES = {
     "MessageNotInflight",
     "ReceiptHandleIsInvalid",
 }
+
+
+log = structlog.get_logger()
 
 
 class Delivery(Protocol):
@@ -79,6 +86,9 @@ class Inbox(Protocol):
 
         Raises where the queue cannot be reached.
         """
+
+    def delete(self, deliveries: Sequence[Delivery]) -> None:
+        """Delete messages in hand, whose outcomes are recorded, at most MAX_BATCH_ENTRIES."""
 
     def depth(self) -> Depth:
         """Return about how many messages there are."""
@@ -169,6 +179,16 @@ class SqsInbox:
             if failure["Code"] in LOST_LEASE_CODES:
                 renewals[int(failure["Id"])] = Renewal.LOST
         return renewals
+
+    def delete(self, deliveries: Sequence[Delivery]) -> None:
+        entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(index), "ReceiptHandle": delivery.receipt}
+            for index, delivery in enumerate(deliveries)
+        ]
+        answer = self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        for failure in answer.get("Failed", []):
+            # It comes back after its lease, and its outcome is known.
+            log.warning("message_not_deleted", code=failure["Code"])
 
     def depth(self) -> Depth:
         return read_depth(self._client, self._queue_url)

@@ -10,6 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from pipeline.message import Message
 from pipeline.outbox import Depth
+from worker.closing import Ends
 from worker.desk import MAX_ATTEMPTS, Desk
 from worker.fate import Again
 from worker.heartbeat import Heartbeat, Lease, now
@@ -72,6 +73,26 @@ class Hands(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """Has a slot begin when another has served its first page.
+
+    So a small run is spread over all workers' cores before any of them takes pages to come.
+    """
+
+    before: threading.Event | None = None
+    after: threading.Event = field(default_factory=threading.Event)
+
+    def await_(self) -> None:
+        """Wait until the slot before has served a page, or has ended."""
+        if self.before is not None:
+            self.before.wait()
+
+    def pass_on(self) -> None:
+        """Have the slot after begin."""
+        self.after.set()
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One place for a message in hand; a worker has as many as tiling processes."""
 
@@ -80,13 +101,16 @@ class Slot:
     hands: Hands
     heartbeat: Heartbeat
     recall: Recall
+    ends: Ends
     patience: Patience
     stop: threading.Event
     retired: threading.Event = field(default_factory=threading.Event)
     """Set where no more messages are to be taken; what is in hand is finished in peace."""
+    relay: Relay = field(default_factory=Relay)
 
     def run(self) -> None:
         """Serve messages until a stop, a retirement, or until the queue has stayed empty."""
+        self.relay.await_()
         wait_seconds = max(1, min(WAIT_SECONDS, self.patience.idle_seconds))
         try:
             while not (self.stop.is_set() or self.retired.is_set()):
@@ -94,6 +118,7 @@ class Slot:
                 asked_at = now()
                 delivery = self.inbox.receive(wait_seconds)
                 if delivery is None:
+                    self.ends.hurry()
                     if self.patience.is_over(self.inbox):
                         return
                 elif self.stop.is_set():
@@ -102,7 +127,9 @@ class Slot:
                     self.patience.renew()
                     self._serve(delivery, asked_at)
                     self.patience.renew()
+                    self.relay.pass_on()
         finally:
+            self.relay.pass_on()
             self.hands.close()
 
     def _serve(self, delivery: Delivery, asked_at: float) -> None:
@@ -127,6 +154,7 @@ class Slot:
         elif self.stop.is_set() and isinstance(fate, Again):
             lease.release(0)
         else:
+            lease.hand_over()
             self.desk.settle(lease, message, fate)
 
     def _give_back(self, lease: Lease) -> None:

@@ -10,16 +10,13 @@ its look at an older document and the removal of that; then it writes the same a
 """
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from pipeline.errors import BadImage
 from pipeline.geometry import Pyramid
-from pipeline.layout import Layout, join_key
-from pipeline.message import Message
-from pipeline.run import Plan, TiledPage
+from pipeline.layout import join_key
+from pipeline.run import TiledPage
 from pipeline.storage import (
     DOCUMENT_MAX_AGE_SECONDS,
     INFO_TYPES,
@@ -34,42 +31,19 @@ from pipeline.storage import (
 from worker.budget import MAX_SOURCE_BYTES
 from worker.info import info_json
 from worker.parts import count_parts
-from worker.pixels import open_pixels
+from worker.pixels import Source, with_source
 from worker.receipt import Receipt, parse_receipt
-from worker.tiling import read_tiles, write_tiles, write_whole_images
+from worker.spool import Spool
+from worker.tiling import write_files
+from worker.turns import NO_TURNS, Turns
+from worker.work import PageWork
 
 
-@dataclass(frozen=True, slots=True)
-class PageWork:
-    """All that a tiling process needs to know of a page."""
-
-    message: Message
-    plan: Plan
-
-    @property
-    def layout(self) -> Layout:
-        return self.plan.layout
-
-    @property
-    def service(self) -> str:
-        """Return the key prefix of the page's image service."""
-        return self.layout.service(*self.message.place)
-
-    @property
-    def info(self) -> str:
-        """Return the key of the page's `info.json`."""
-        return self.layout.info(*self.message.place)
-
-    @property
-    def receipt(self) -> str:
-        """Return the key of the page's receipt."""
-        return self.layout.receipt(*self.message.place)
-
-
-def tile_page(work: PageWork, scratch: Path) -> TiledPage:
+def tile_page(work: PageWork, scratch: Path, turns: Turns = NO_TURNS) -> TiledPage:
     """Publish a page's tiles, unless those of an earlier run are still right.
 
-    `scratch` is an empty folder; the caller removes it, for this process may be killed.
+    `scratch` is an empty folder; the caller removes it, for this process may be killed. While
+    another page has the turn of computing, this one's source is fetched and its tiles uploaded.
     Raises BadImage, MissingObject or TransientError.
     """
     started = time.monotonic()
@@ -77,7 +51,7 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
     receipt = _read_receipt(dest, work.receipt)
     reused = receipt is not None and receipt.covers(work.message.etag, work.plan.options)
     if receipt is None or not reused:
-        receipt = _publish_tiles(work, dest, scratch)
+        receipt = _publish_tiles(work, dest, scratch, turns)
     elif not _is_described(_read_info(dest, work), work, receipt.pyramid):
         # Another address; or a worker died that had withdrawn what another wrote meanwhile.
         receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid, receipt.parts)
@@ -92,22 +66,14 @@ def tile_page(work: PageWork, scratch: Path) -> TiledPage:
     )
 
 
-def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
+def _publish_tiles(work: PageWork, dest: Storage, scratch: Path, turns: Turns) -> Receipt:
     source = scratch / "source"
     etag = _download(work, source)
-    options, part = work.plan.options, work.message.part
-    parts = count_parts(source) if part == 1 else 1
-    pixels = open_pixels(source, scratch, part, options.pdf_dpi)
-    pyramid = options.pyramid(pixels.width, pixels.height)
-    archive = write_tiles(pixels, pyramid, options.quality, scratch)
-    whole_images = dict(write_whole_images(pixels, pyramid, options.quality, scratch))
-
-    def files() -> Iterator[tuple[str, bytes | Path]]:
-        for name, tile in read_tiles(archive):
-            for path in pyramid.tile_paths[name]:
-                yield join_key(work.service, path), tile
-        for path, image in whole_images.items():
-            yield join_key(work.service, path), image
+    with turns.take():
+        parts = count_parts(source) if work.message.part == 1 else 1
+        pyramid, spool = _make_files(work, source, scratch)
+    # Uploads of others should not fill the disk with what is not needed any more.
+    source.unlink()
 
     published = _read_receipt(dest, work.receipt)
     if published is not None and _same(published, work, etag):
@@ -119,8 +85,24 @@ def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Receipt:
     described = _read_info(dest, work)
     if described is not None and not _is_described(described, work, pyramid):
         dest.delete(work.info)
-    dest.write_all(files(), JPEG_TYPE, TILE_MAX_AGE_SECONDS)
+    files = ((join_key(work.service, path), content) for path, content in spool.files())
+    dest.write_all(files, JPEG_TYPE, TILE_MAX_AGE_SECONDS)
     return _publish_info(work, dest, etag, pyramid, parts)
+
+
+def _make_files(work: PageWork, source: Path, scratch: Path) -> tuple[Pyramid, Spool]:
+    """Make all image files of a page's service, before the first is uploaded.
+
+    For the source may turn out to be damaged at its very end.
+    """
+    options = work.plan.options
+
+    def make(image: Source) -> tuple[Pyramid, Spool]:
+        pyramid, spool = options.pyramid(*image.size), Spool(scratch)
+        write_files(image, pyramid, options.quality, spool)
+        return pyramid, spool
+
+    return with_source(source, scratch, make, work.message.part, options.pdf_dpi)
 
 
 def _download(work: PageWork, source: Path) -> str:

@@ -1,8 +1,8 @@
 """The tiling processes, one for each slot: a page that kills its process costs only that.
 
 Adapter around pebble, with a pool of one process for each slot: so nothing that breaks one, not
-even a lock that it dies with, can hold up another's. Spawned, for obstore's threads do not survive
-a fork.
+even a lock that it dies with, can hold up another's. All are forked from one process that has
+loaded the libraries and done nothing else, for obstore's threads would not survive a fork.
 """
 
 import signal
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as PageTimeout
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,8 +22,16 @@ from pebble import CONSTS, ProcessExpired, ProcessFuture, ProcessPool
 from pipeline.errors import BadImage, TilepoolError, TransientError
 from pipeline.run import TiledPage
 from worker import settings
-from worker.confinement import OUT_OF_MEMORY, TilePage, answer, confine, tile_confined
-from worker.page import PageWork, tile_page
+from worker.confinement import (
+    LIBRARIES,
+    OUT_OF_MEMORY,
+    TilePage,
+    answer,
+    confine,
+    tile_confined,
+    tile_page,
+)
+from worker.work import PageWork
 
 MEMORY_BYTES = settings.MEMORY_BYTES
 MAX_STARTS = 3
@@ -31,9 +39,17 @@ START_SECONDS = 120
 GAVE_UP = {OUT_OF_MEMORY, -signal.SIGABRT, -signal.SIGTRAP}
 """How a process ends that is refused memory: in Python, in C++, in GLib."""
 
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(list(LIBRARIES))
+
 Result = TypeVar("Result")
 
 log = structlog.get_logger()
+
+
+def load_libraries() -> None:
+    """Have the libraries of all tiling processes loaded, and do not wait for it."""
+    forkserver.ensure_running()
 
 
 class Tiler(Protocol):
@@ -164,7 +180,7 @@ class TilingProcess:
                     max_workers=1,
                     initializer=confine,
                     initargs=[self._memory_bytes],
-                    context=get_context("spawn"),
+                    context=PROCESSES,
                 )
             try:
                 future = self._pool.schedule(function, args=args, timeout=timeout)

@@ -9,6 +9,8 @@ from pipeline.environment import Environment
 
 MEMORY_BYTES = 4_000_000_000
 """What a tiling process may hold, above all that `worker.budget` lets through: a net under it."""
+IN_HAND = 3
+"""For each core: one is tiled while others are fetched and uploaded."""
 IDLE_SECONDS = 60
 LEASE_SECONDS = 120
 GRACE_SECONDS = 15
@@ -26,6 +28,7 @@ class Settings:
     queue_url: str
     dead_letter_queue_url: str
     processes: int
+    in_hand: int
     memory_bytes: int
     idle_seconds: int
     lease_seconds: int
@@ -46,6 +49,7 @@ def read_settings(variables: Mapping[str, str], cores: int) -> Settings:
         queue_url=given.text(names.QUEUE_URL),
         dead_letter_queue_url=given.text(names.DEAD_LETTER_QUEUE_URL),
         processes=given.whole(names.PROCESSES, cores, least=1),
+        in_hand=given.whole(names.IN_HAND, IN_HAND, least=1),
         memory_bytes=given.whole(names.MEMORY_BYTES, MEMORY_BYTES, least=1),
         idle_seconds=given.whole(names.IDLE_SECONDS, IDLE_SECONDS),
         lease_seconds=given.whole(names.LEASE_SECONDS, LEASE_SECONDS, least=3),

@@ -1,56 +1,153 @@
-"""From pixels to the files of an image service, on scratch."""
+"""From an image's rows, top to bottom, to the files of its service, in one pass.
 
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+Each level of the pyramid gets its rows from the one above, two by two, and gives them away as
+tiles as soon as it has a row of them. So memory is bound by the width, and an image decoded once.
+"""
 
-import pyvips
+from collections.abc import Iterator, Sequence
 
-from pipeline.geometry import LISTED_SIZE_MAX_PX, SUFFIX, Pyramid, Size
+import numpy as np
+from PIL import Image
 
-
-def write_tiles(pixels: pyvips.Image, pyramid: Pyramid, quality: int, scratch: Path) -> Path:
-    """Write the pyramid into a zip of stored entries, one file instead of thousands."""
-    archive = scratch / "tiles.zip"
-    pixels.dzsave(
-        str(archive),
-        layout="iiif3",
-        container="zip",
-        compression=0,
-        tile_size=pyramid.tile_size,
-        suffix=f".jpg[{_jpeg(quality)}]",
-    )
-    return archive
+from pipeline.geometry import LISTED_SIZE_MAX_PX, Pyramid, Size, Tile
+from worker.encoding import BAND_ROWS, BandedJpeg, Pixels, encode
+from worker.pixels import Source
+from worker.spool import Spool
 
 
-def read_tiles(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each tile of the levels that have more than one."""
-    with zipfile.ZipFile(archive) as entries:
-        for name in dict.fromkeys(entries.namelist()):
-            path = name.partition("/")[2]
-            if path.endswith(SUFFIX) and not path.startswith("full/"):
-                yield path, entries.read(name)
+def write_files(source: Source, pyramid: Pyramid, quality: int, spool: Spool) -> None:
+    """Put every image file of a service into the spool, by its path below the service."""
+    top = _Level(pyramid, 0, quality, spool)
+    whole = Size(pyramid.width, pyramid.height)
+    full = BandedJpeg(whole.height, quality) if whole in pyramid.whole_images else None
+    for rows in source.rows():
+        if full is not None:
+            full.add(rows)
+        top.add(rows)
+    top.finish()
+    kept = top.kept()
+    for size, paths in pyramid.whole_images.items():
+        if size == whole and full is not None:
+            jpeg = full.finish()
+        else:
+            jpeg = _whole_image(source, size, kept, quality)
+        spool.add(paths, jpeg)
 
 
-def write_whole_images(
-    pixels: pyvips.Image, pyramid: Pyramid, quality: int, scratch: Path
-) -> Iterator[tuple[str, Path]]:
-    """Yield path and file of each image that shows the whole: `full/max`, `sizes`, thumbnails."""
-    nearest = pixels
-    for size, paths in sorted(pyramid.whole_images.items(), reverse=True):
-        file = scratch / f"{size.width}x{size.height}.jpg"
-        nearest = _resize(nearest, size)
-        nearest.write_to_file(f"{file}[{_jpeg(quality)}]")
-        for path in paths:
-            yield path, file
+def _whole_image(source: Source, size: Size, kept: Sequence[Pixels], quality: int) -> bytes:
+    """Return an image of the whole, from the smallest kept level that is large enough."""
+    large = [level for level in kept if level.shape[1] >= size.width]
+    if large and large[-1].shape[0] >= size.height:
+        return encode(_resize(large[-1], size), quality)
+    # Larger than what is kept of the pyramid: another pass.
+    jpeg = BandedJpeg(size.height, quality)
+    for rows in source.rows(size):
+        jpeg.add(rows)
+    return jpeg.finish()
 
 
-def _resize(image: pyvips.Image, size: Size) -> pyvips.Image:
-    if (image.width, image.height) == size:
-        return image
-    resized = image.thumbnail_image(size.width, height=size.height, size="force")
-    return resized.copy_memory() if max(size) <= LISTED_SIZE_MAX_PX else resized
+class _Rows:
+    """Regroups rows into bands of one height; the last may have fewer."""
+
+    def __init__(self, height: int) -> None:
+        self._height = height
+        self._band: Pixels | None = None
+        self._filled = 0
+
+    def add(self, rows: Pixels) -> Iterator[Pixels]:
+        """Yield the bands that are whole by now; each is good until the next is asked for."""
+        if not self._filled and len(rows) == self._height:
+            yield rows
+            return
+        if self._band is None:
+            self._band = np.empty((self._height, *rows.shape[1:]), np.uint8)
+        taken = 0
+        while taken < len(rows):
+            part = rows[taken : taken + self._height - self._filled]
+            self._band[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            taken += len(part)
+            if self._filled == self._height:
+                yield self._band
+                self._filled = 0
+
+    def finish(self) -> Iterator[Pixels]:
+        """Yield the rows that are left."""
+        if self._band is not None and self._filled:
+            yield self._band[: self._filled]
 
 
-def _jpeg(quality: int) -> str:
-    return f"Q={quality},keep=none"
+class _Level:
+    """A level of the pyramid, and those below it."""
+
+    def __init__(self, pyramid: Pyramid, number: int, quality: int, spool: Spool) -> None:
+        self._pyramid = pyramid
+        self._factor = pyramid.scale_factors[number]
+        self._quality = quality
+        self._spool = spool
+        self._size = pyramid.level(self._factor)
+        self._strips = _Rows(pyramid.tile_size)
+        self._pairs = _Rows(BAND_ROWS)
+        self._top = 0
+        self._kept: list[Pixels] = []
+        last = number + 1 == len(pyramid.scale_factors)
+        self._below = None if last else _Level(pyramid, number + 1, quality, spool)
+
+    def add(self, rows: Pixels) -> None:
+        """Take the next rows, from the top."""
+        if max(self._size) <= LISTED_SIZE_MAX_PX:
+            self._kept.append(rows.copy())
+        if self._below is None:
+            return
+        for strip in self._strips.add(rows):
+            self._cut(strip)
+        for band in self._pairs.add(rows):
+            self._below.add(_halve(band))
+
+    def finish(self) -> None:
+        """Take the end."""
+        if self._below is None:
+            return
+        for strip in self._strips.finish():
+            self._cut(strip)
+        for band in self._pairs.finish():
+            self._below.add(_halve(band))
+        self._below.finish()
+
+    def kept(self) -> list[Pixels]:
+        """Return the levels that are small enough to be kept whole, largest first."""
+        below = [] if self._below is None else self._below.kept()
+        return [np.concatenate(self._kept), *below] if self._kept else below
+
+    def _cut(self, strip: Pixels) -> None:
+        side, factor = self._pyramid.tile_size, self._factor
+        y = self._top * factor
+        height = min(side * factor, self._pyramid.height - y)
+        for left in range(0, self._size.width, side):
+            pixels = strip[:, left : left + side]
+            x = left * factor
+            width = min(side * factor, self._pyramid.width - x)
+            tile = Tile(x, y, width, height, Size(pixels.shape[1], pixels.shape[0]))
+            paths = [p for p in self._pyramid.tile_paths[tile.path] if p not in self._spool]
+            if paths:
+                self._spool.add(paths, encode(pixels, self._quality))
+        self._top += len(strip)
+
+
+def _halve(rows: Pixels) -> Pixels:
+    """Return the means of two by two samples; at an odd edge, of those that are there."""
+    return _as_pixels(_as_image(rows).reduce(2))
+
+
+def _resize(pixels: Pixels, size: Size) -> Pixels:
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    return _as_pixels(_as_image(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def _as_image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _as_pixels(image: Image.Image) -> Pixels:
+    return np.atleast_3d(np.asarray(image))

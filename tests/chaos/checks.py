@@ -47,7 +47,7 @@ def check_rows(arena: Arena) -> tuple[Page, ...]:
     for shard in range(SHARDS):
         states = Counter(row.state for row in rows if row.shard == shard)
         done, failed = states[PageState.DONE], states[PageState.FAILED]
-        assert ledger.counts(arena.run_id, shard) == Counts(done + failed, done, failed)
+        assert ledger.shard_counts(arena.run_id, [shard]) == (Counts(done + failed, done, failed),)
     return rows
 
 

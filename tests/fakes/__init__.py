@@ -3,7 +3,7 @@
 from tests.fakes.announcements import MemoryAnnouncements
 from tests.fakes.jobs import SMALL, MemoryJobs, MemoryTaskFiles, ScriptedTiler
 from tests.fakes.ledger import MemoryLedger
-from tests.fakes.queue import MemoryDeadLetters, MemoryDelivery, MemoryQueue
+from tests.fakes.queue import MemoryDeadLetters, MemoryDelivery, MemoryQueue, OneByOne
 
 __all__ = [
     "SMALL",
@@ -14,5 +14,6 @@ __all__ = [
     "MemoryLedger",
     "MemoryQueue",
     "MemoryTaskFiles",
+    "OneByOne",
     "ScriptedTiler",
 ]

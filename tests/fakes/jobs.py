@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.run import Plan, Run, TiledPage, Upload
-from worker.page import PageWork
+from worker.work import PageWork
 
 SMALL = TiledPage(width=10, height=20, sizes=(), tiles=3, seconds=0.1)
 

@@ -192,15 +192,15 @@ class MemoryLedger:
         is_so = self._runs[run_id].state is RunState.TILING
         return self._change(run_id, is_so=is_so, watch=watch)
 
-    def counts(self, run_id: str, shard: int | None = None) -> Counts:
-        if shard is not None:
-            return self._counts.get((run_id, shard), Counts())
+    def counts(self, run_id: str) -> Counts:
         return sum(self.shard_counts(run_id), Counts())
 
-    def shard_counts(self, run_id: str) -> tuple[Counts, ...]:
+    def shard_counts(
+        self, run_id: str, shards: Collection[int] = range(SHARDS)
+    ) -> tuple[Counts, ...]:
         if (run_id, 0) not in self._counts:
             return ()
-        return tuple(self._counts[run_id, shard] for shard in range(SHARDS))
+        return tuple(self._counts[run_id, shard] for shard in sorted(shards))
 
     def last_failures(self, run_id: str) -> tuple[Page, ...]:
         named = [page for (run, _), page in self._last_failed.items() if run == run_id]

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from pipeline.dead_letters import NO_GROUP, DeadLetter, sendable
 from pipeline.message import Message
-from pipeline.outbox import Depth
-from worker.inbox import MAX_RENEWALS, Renewal
+from pipeline.outbox import MAX_BATCH_ENTRIES, Depth
+from worker.inbox import MAX_RENEWALS, Delivery, Renewal
 
 POLL_SECONDS = 0.01
 
@@ -123,6 +123,11 @@ class MemoryQueue:
         kept = [self.hide(receipt, self.lease_seconds) for receipt in receipts]
         return [Renewal.DONE if done else Renewal.LOST for done in kept]
 
+    def delete(self, deliveries: Sequence[Delivery]) -> None:
+        assert 0 < len(deliveries) <= MAX_BATCH_ENTRIES
+        for delivery in deliveries:
+            delivery.complete()
+
     def hide(self, receipt: str, seconds: float) -> bool:
         """Give a message in hand another time to come back; tell whether it is in hand."""
         for entry in self.entries:
@@ -136,6 +141,14 @@ class MemoryQueue:
             if entry.visible_at <= self.now() and entry.receives >= self.max_receives:
                 self.entries.remove(entry)
                 self.dead_letters.bury(entry.body, {}, entry.group)
+
+
+class OneByOne:
+    """Deletes messages of any queue."""
+
+    def delete(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            delivery.complete()
 
 
 @dataclass(frozen=True, slots=True)

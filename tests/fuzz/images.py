@@ -9,10 +9,10 @@ from pipeline.errors import PermanentError
 from pipeline.layout import has_utf8_form
 from tests.fuzz.documents import Target
 from tests.kinds.table import SUFFIXES, SUPPORTED
+from tests.pixels import open_pixels
 from worker.budget import MAX_PARTS
 from worker.kinds import Kind
 from worker.parts import count_parts
-from worker.pixels import open_pixels
 from worker.tiff import list_pages, read_samples
 from worker.tiff_decoding import check_segments
 

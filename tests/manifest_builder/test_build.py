@@ -39,7 +39,8 @@ from tests.builds import (
     write_csv,
 )
 from tests.fakes import MemoryLedger
-from worker.page import PageWork, tile_page
+from worker.page import tile_page
+from worker.work import PageWork
 
 CSV = b"identifier,title\nbook,The book\n"
 MAX_ROW_BYTES = 400_000

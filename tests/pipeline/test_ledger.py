@@ -222,7 +222,7 @@ def test_a_run_is_sealed_once(ledger: Ledger) -> None:
 def test_every_shard_counts_its_own_pages(ledger: Ledger) -> None:
     found = sealed_run(ledger, 60)
     expected = Counter(shard_of(message.item, message.page) for message in found)
-    totals = [ledger.counts(found[0].run_id, shard).total for shard in range(SHARDS)]
+    totals = [counts.total for counts in ledger.shard_counts(found[0].run_id)]
     assert totals == [expected[shard] for shard in range(SHARDS)]
 
 
@@ -581,7 +581,8 @@ def test_the_images_of_a_source_are_counted_once(ledger: Ledger) -> None:
     assert ledger.expand(Page(second), 4)
     assert not ledger.expand(Page(second), 4)
     assert ledger.counts(second.run_id) == Counts(6, 0, 0)
-    assert ledger.counts(second.run_id, Page(second).shard).total >= 4
+    (counts,) = ledger.shard_counts(second.run_id, [Page(second).shard])
+    assert counts.total >= 4
 
 
 def test_the_first_number_of_images_counts_whatever_is_seen_later(ledger: Ledger) -> None:

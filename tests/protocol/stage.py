@@ -18,14 +18,15 @@ from pipeline.errors import BadImage, TransientError
 from pipeline.message import Message
 from pipeline.run import Run, TiledPage, Upload
 from tests.builders import ENVIRONMENT, task_body
-from tests.fakes import SMALL, MemoryTaskFiles, ScriptedTiler
+from tests.fakes import SMALL, MemoryTaskFiles, OneByOne, ScriptedTiler
 from tests.protocol.fuse import Fuse, Process
 from tests.protocol.worlds import World
+from worker.closing import AtOnce, Closer
 from worker.desk import Desk
 from worker.fate import Fate
 from worker.inbox import Delivery
 from worker.loop import FIRST_RETURN_SECONDS
-from worker.page import PageWork
+from worker.work import PageWork
 
 SOURCES = ("book/Access/p1.tif", "book/Access/p2.tif", "Other/map/Access/p1.tif")
 PARTS = {("book", 2): 3}
@@ -59,7 +60,7 @@ class Worker:
             self.process.ledger,
             self.process.outbox,
             self.process.dead_letters,
-            self.process.jobs,
+            AtOnce(Closer(self.process.ledger, self.process.jobs, OneByOne())),
             self.process.wire(self.tiler),
             timer=lambda: stage.world.time,
         )

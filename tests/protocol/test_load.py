@@ -27,8 +27,9 @@ from tests.protocol.load import (
     run_pool,
     write_units,
 )
+from worker.closing import AtOnce, Closer
 from worker.desk import MAX_REASON_CHARACTERS, RUN_SECONDS, Desk
-from worker.page import PageWork
+from worker.work import PageWork
 
 SEED = 20_260_301
 SECONDS = 20
@@ -49,7 +50,8 @@ class Scene:
         self.ledger = cloud.ledger
         self.client: Any = self.ledger._table._client
         self.queue, self.jobs, self.tiler = MemoryQueue(), MemoryJobs(), ScriptedTiler()
-        self.desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
+        ends = AtOnce(Closer(self.ledger, self.jobs, self.queue))
+        self.desk = Desk(self.ledger, self.queue, self.queue.dead_letters, ends, self.tiler)
         self.run_id = new_run_id()
         messages = [a_message(self.run_id, page=number) for number in range(1, pages + 1)]
         found = [Page(message) for message in messages]

@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline.errors import PermanentError
 from worker.confinement import confine
 from worker.parts import count_parts
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 confine(4_000_000_000)
 source, scratch = Path(sys.argv[1]), Path(sys.argv[2])
 try:

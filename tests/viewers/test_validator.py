@@ -23,7 +23,8 @@ from console.serve import make_server
 from pipeline.layout import Layout
 from pipeline.task import Options
 from tests.builders import a_message, a_plan
-from worker.page import PageWork, tile_page
+from worker.page import tile_page
+from worker.work import PageWork
 
 PREFIX = "iiif/archive/Letters"
 SQUARE_PX = 100

@@ -11,7 +11,7 @@ from tests import photographs, profiles
 from tests.differences import Figures
 from tests.files import write_pillow, write_png_16, write_tiff
 from tests.photographs import in_cmyk, in_srgb, on_white
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 
 ASSOCIATED, UNASSOCIATED = "assocalpha", "unassalpha"
 

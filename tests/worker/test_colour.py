@@ -17,7 +17,7 @@ from tests import photographs, profiles
 from tests.differences import Figures
 from tests.files import write_jp2, write_pillow, write_png_16, write_tiff
 from tests.photographs import deep_in_srgb, in_cmyk, in_srgb
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 
 PROFILES = {
     "sRGB": profiles.srgb,

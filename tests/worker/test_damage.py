@@ -16,8 +16,8 @@ from pipeline.errors import BadImage
 from tests import photographs
 from tests.files import write_tiff
 from tests.kinds.table import SUFFIXES, SUPPORTED
+from tests.pixels import open_pixels
 from worker.parts import count_parts
-from worker.pixels import open_pixels
 from worker.tiff_decoding import check_segments
 
 WHOLE_WITHOUT_THEIR_END = {

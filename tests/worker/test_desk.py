@@ -13,9 +13,10 @@ from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, RunState, TiledPage
 from tests.builders import a_message, a_plan, a_run, new_run_id
 from tests.fakes import SMALL, MemoryDelivery, MemoryJobs, MemoryLedger, MemoryQueue, ScriptedTiler
+from worker.closing import AtOnce, Closer
 from worker.desk import BUILD_SECONDS, MAX_ATTEMPTS, NORMAL_DELAYS, Desk
 from worker.fate import Again, Done, Failed, Known
-from worker.page import PageWork
+from worker.work import PageWork
 
 
 @dataclass
@@ -40,7 +41,8 @@ class Scene:
         self.queue.send(self.messages)
 
     def another_desk(self) -> Desk:
-        return Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
+        ends = AtOnce(Closer(self.ledger, self.jobs, self.queue))
+        return Desk(self.ledger, self.queue, self.queue.dead_letters, ends, self.tiler)
 
     def receive(self) -> MemoryDelivery:
         delivery = self.queue.receive(0)

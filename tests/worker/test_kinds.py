@@ -8,7 +8,7 @@ from tests import photographs
 from tests.differences import Figures
 from tests.kinds.table import SUFFIXES, SUPPORTED
 from tests.pdfs import PdfPage, write_pdf
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 
 ONE_POINT_A_PIXEL = 72
 CASES = [(kind, variant) for kind, variants in SUPPORTED.items() for variant in variants]

@@ -8,7 +8,7 @@ import pytest
 from tests import photographs, profiles
 from tests.differences import Figures
 from tests.files import write_tiff
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 
 
 @pytest.mark.parametrize("photometric", ["cielab", "icclab"])

@@ -17,12 +17,13 @@ from tests.fakes import (
     MemoryQueue,
     ScriptedTiler,
 )
+from worker.closing import AtOnce, Closer
 from worker.desk import Delays, Desk
 from worker.heartbeat import Heartbeat, now
 from worker.loop import Patience, Slot
-from worker.page import PageWork
 from worker.processes import NoProcess
 from worker.recall import Recall
+from worker.work import PageWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +44,20 @@ class Scene:
         self.ledger.advance(self.run_id, RunState.DISPATCHING, RunState.TILING)
         self.queue.send(messages)
         self.stop = threading.Event()
-        desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.jobs, self.tiler)
+        self.ends = AtOnce(Closer(self.ledger, self.jobs, self.queue))
+        desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.ends, self.tiler)
         patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
         self.heartbeat = Heartbeat(self.queue, lease_seconds)
         self.recall = Recall(self.ledger.load_run)
         self.slot = Slot(
-            self.queue, desk, self.tiler, self.heartbeat, self.recall, patience, self.stop
+            self.queue,
+            desk,
+            self.tiler,
+            self.heartbeat,
+            self.recall,
+            self.ends,
+            patience,
+            self.stop,
         )
 
 

@@ -19,10 +19,11 @@ from tests.builders import a_message, a_plan
 from tests.differences import Figures
 from tests.files import write_tiff
 from tests.photographs import in_cmyk, in_srgb
+from tests.pixels import open_pixels
 from tests.profiles import cmyk, display_p3
 from worker import pixels
-from worker.page import PageWork, tile_page
-from worker.pixels import open_pixels
+from worker.page import tile_page
+from worker.work import PageWork
 
 ORIENTATION = 0x0112
 STAND_IN = 0x0113

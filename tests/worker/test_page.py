@@ -22,8 +22,10 @@ from tests.builders import a_message, a_plan
 from tests.exports import Export
 from tests.images import textured, write_image, write_pages, write_truncated
 from worker.budget import MAX_SOURCE_BYTES
-from worker.page import PageWork, _publish_tiles, tile_page
+from worker.page import _publish_tiles, tile_page
 from worker.receipt import Receipt
+from worker.turns import NO_TURNS
+from worker.work import PageWork
 
 SERVICE = "iiif/archive/Letters/tiles/book-1"
 DOCUMENTS = {"info.json", "tilepool.json"}
@@ -351,7 +353,7 @@ class Watched(Storage):
     def publish(self, work: PageWork) -> Receipt:
         """Do what a worker does that saw no receipt when it began."""
         with tempfile.TemporaryDirectory() as scratch:
-            return _publish_tiles(work, self, Path(scratch))
+            return _publish_tiles(work, self, Path(scratch), NO_TURNS)
 
 
 def test_a_first_tiling_deletes_nothing(source: Path, dest: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image, TiffImagePlugin
 from tests import photographs
 from tests.differences import Figures
 from tests.files import write_pillow, write_tiff
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 
 WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
 

@@ -7,9 +7,9 @@ import pyvips
 
 from pipeline.errors import BadImage
 from tests.images import textured, write_corrupt, write_image, write_truncated
+from tests.pixels import open_pixels
 from worker import pixels
 from worker.budget import MAX_PIXELS
-from worker.pixels import open_pixels
 
 KINDS = ["scan.tif", "scan.jpg", "scan.png", "scan.webp", "scan.gif", "scan.avif"]
 CHECKED_KINDS = KINDS[:4]
@@ -78,14 +78,18 @@ def test_every_orientation_comes_out_upright(
     assert (upright - image.autorot()).abs().avg() < 5
 
 
-def test_a_large_image_goes_to_scratch_and_comes_out_the_same(
+def test_a_large_image_that_is_turned_goes_to_scratch_and_comes_out_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = write_image(tmp_path / "scan.tif", 300, 200)
     monkeypatch.setattr(pixels, "IN_MEMORY_PIXELS", 0)
-    image = open_pixels(file, tmp_path)
-    assert (tmp_path / "pixels.tif").exists()
-    assert (image - textured(300, 200)).abs().max() == 0
+    file = tmp_path / "scan.tif"
+    image = textured(300, 200).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    image.write_to_file(str(file))
+    upright = open_pixels(file, tmp_path)
+    assert (tmp_path / "upright.tif").exists()
+    assert not (tmp_path / "pixels.tif").exists()
+    assert (upright - image.autorot()).abs().max() == 0
 
 
 @pytest.mark.parametrize("name", CHECKED_KINDS)

@@ -25,8 +25,8 @@ from tests.builders import a_message, a_plan
 from tests.images import write_image, write_truncated
 from tests.pdfs import write_endless_pdf
 from worker.confinement import OOM_SCORE
-from worker.page import PageWork
 from worker.processes import NoProcess, TilingProcess
+from worker.work import PageWork
 
 PATIENCE_SECONDS = 60
 MEMORY_BYTES = 900_000_000

@@ -11,7 +11,7 @@ from tests import photographs, profiles
 from tests.differences import Figures
 from tests.files import write_png_16, write_tiff
 from tests.photographs import deep_in_srgb, eight_bits
-from worker.pixels import open_pixels
+from tests.pixels import open_pixels
 
 FLOATS = ["float16", "float32", "float64"]
 S_MIN, S_MAX = 340, 341

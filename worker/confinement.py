@@ -20,12 +20,11 @@ from worker.work import PageWork
 OUT_OF_MEMORY = 71
 """A tiling process's exit code."""
 ORPHANED = 72
+LEAST_BYTES = 64_000_000
+"""A process that does not even get so much is none: it would call every image too large."""
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 """https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html"""
 TAKE_ME_FIRST = "1000"
-
-LIBRARIES = ("worker.confinement", "worker.page")
-"""What all tiling processes share, loaded once."""
 
 TilePage = Callable[[PageWork, Path], TiledPage]
 
@@ -37,12 +36,12 @@ class UnforeseenError(Exception):
 def confine(memory_bytes: int) -> None:
     """Bind this process: to its memory, its worker's life and signals, and libvips' best loaders.
 
-    It dies of what it asks for beyond so many bytes, and not its neighbours with it.
+    It dies of what it asks for beyond so many bytes, and not its neighbours with it. Raises
+    MemoryError where that is next to nothing.
     """
     # A signal to the whole session is the worker's business, which ends this process in time.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     # A page that crashes must not leave all that it had in memory on the disk.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if OOM_SCORE.exists():
@@ -53,6 +52,9 @@ def confine(memory_bytes: int) -> None:
     refuse_other_loaders()
     keep_nothing_open()
     threading.Thread(target=_end_with_the_worker, name="orphan", daemon=True).start()
+    # After the thread, whose start hangs where there is no memory for it.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    bytearray(LEAST_BYTES)
 
 
 def answer() -> None:

@@ -23,7 +23,6 @@ from pipeline.errors import BadImage, TilepoolError, TransientError
 from pipeline.run import TiledPage
 from worker import settings
 from worker.confinement import (
-    LIBRARIES,
     OUT_OF_MEMORY,
     TilePage,
     answer,
@@ -40,7 +39,7 @@ GAVE_UP = {OUT_OF_MEMORY, -signal.SIGABRT, -signal.SIGTRAP}
 """How a process ends that is refused memory: in Python, in C++, in GLib."""
 
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(list(LIBRARIES))
+PROCESSES.set_forkserver_preload(["worker.nursery"])
 
 Result = TypeVar("Result")
 

@@ -259,7 +259,9 @@ def test_a_poisonous_body_costs_only_itself(body: str) -> None:
     assert [letter.body for letter in scene.queue.dead_letters.letters] == [body]
 
 
-@pytest.mark.parametrize("part", ["load_run", "load_page", "settle", "counts", "claim_final_job"])
+@pytest.mark.parametrize(
+    "part", ["load_run", "load_page", "settle", "shard_counts", "claim_final_job"]
+)
 def test_a_fault_of_the_ledger_gives_the_message_back(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,13 +139,13 @@ def open_files(pid: int | str) -> list[str]:
     return names
 
 
-def children() -> set[int]:
-    """Return the process ids of this process's children."""
-    return {
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    }
+def children(parent: int | str = "self") -> set[int]:
+    """Return the process ids of this process's children, and of theirs: all forks of the first."""
+    found: set[int] = set()
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            found.update(int(pid) for pid in (task / "children").read_text().split())
+    return found.union(*(children(pid) for pid in found))
 
 
 def await_end(pid: int) -> None:

@@ -1,0 +1,13 @@
+"""What the process does that all tiling processes are forked from: it loads the libraries.
+
+multiprocessing imports this there, and only there.
+"""
+
+import signal
+
+from worker import confinement, page
+
+__all__ = ["confinement", "page"]
+
+# A signal to the whole session is the worker's business. This ends with the worker.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -228,7 +228,7 @@ def test_where_nothing_can_be_tiled_no_message_is_taken(monkeypatch: pytest.Monk
 def test_a_message_that_cannot_even_be_given_back_does_not_end_the_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    scene = Scene(pages=1, lease_seconds=1)
+    scene = Scene(pages=1, lease_seconds=4)  # telling of a fault takes time
     load_run, hide = scene.ledger.load_run, scene.queue.hide
     ledger_faults, queue_faults = iter([True]), iter([True])
 

@@ -7,11 +7,10 @@ differ are written.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import structlog
-from iiif_prezi3 import ManifestRef
+from iiif_prezi3 import Manifest, ManifestRef
 
 from manifest_builder.collection import refer
 from manifest_builder.collection_files import CollectionFiles
@@ -29,9 +28,6 @@ from pipeline.errors import TilepoolError
 from pipeline.ledger import Ledger
 from pipeline.run import Page, Plan, Run, RunState, Summary
 from pipeline.storage import Storage, csv_type, open_storage
-
-MAX_MANIFESTS = 16
-"""Manifests that are made, compared and written side by side."""
 
 MAX_FAULT_CHARACTERS = 1_000
 
@@ -143,25 +139,25 @@ class Publisher:
         published: dict[str, ManifestRef] = {}
         problems: list[Problem] = []
 
-        def publish(item: str) -> tuple[ManifestRef, tuple[Problem, ...]]:
-            return self._publish_item(items[item], rows.get(item))
+        def documents() -> Iterator[tuple[str, bytes]]:
+            for item, pages in items.items():
+                manifest, mistakes = self._build(pages, rows.get(item))
+                published[item] = refer(manifest)
+                problems.extend(mistakes)
+                yield self.plan.layout.manifest(item), to_json(manifest)
 
-        with ThreadPoolExecutor(MAX_MANIFESTS) as publishers:
-            for item, (entry, mistakes) in zip(items, publishers.map(publish, items), strict=True):
-                published[item] = entry
-                problems += mistakes
+        self.writer.write_all(documents())
         return published, problems
 
-    def _publish_item(
+    def _build(
         self, pages: Sequence[Page], row: Row | None
-    ) -> tuple[ManifestRef, tuple[Problem, ...]]:
-        layout, item = self.plan.layout, pages[0].message.item
+    ) -> tuple[Manifest, tuple[Problem, ...]]:
         hiding = hidden(pages)
         known = None if hiding is None else pages.index(hiding) + 1
         description, mistakes = describe(row, len(pages), known)
-        manifest = build_manifest(layout, self.plan.options, pages, description, self.plan.defaults)
-        self.writer.write(layout.manifest(item), to_json(manifest))
-        return refer(manifest), mistakes
+        plan = self.plan
+        manifest = build_manifest(plan.layout, plan.options, pages, description, plan.defaults)
+        return manifest, mistakes
 
 
 def _doubts(pages: Sequence[Page]) -> Iterator[str]:

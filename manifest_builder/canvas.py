@@ -33,6 +33,7 @@ class ImageCanvas:
         self._tiled: TiledPage = page.tiled
         self._pyramid = options.pyramid(page.tiled.width, page.tiled.height)
         self._service_url = layout.url(layout.service(*page.message.place))
+        self._service = self._build_service()
         self.url = layout.canvas_url(*page.message.place)
 
     @property
@@ -74,8 +75,7 @@ class ImageCanvas:
             service=[self._service],
         )
 
-    @property
-    def _service(self) -> ServiceV3 | dict[str, Any]:
+    def _build_service(self) -> ServiceV3 | dict[str, Any]:
         # Without width and height: Mirador then builds thumbnails from `sizes`, which exist.
         sizes = [{"width": size.width, "height": size.height} for size in self._tiled.sizes]
         if self._pyramid.image_api == IMAGE_API:

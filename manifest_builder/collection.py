@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from iiif_prezi3 import Collection, CollectionRef, Manifest, ManifestRef
 
-from manifest_builder.document import label, to_json
+from manifest_builder.document import label
 from pipeline.layout import Layout
 
 MAX_ENTRIES = 1_000
@@ -83,7 +83,7 @@ def parse_entry(content: bytes) -> ManifestRef:
         **({"navDate": date} if isinstance(date, str) else {}),
     )
     # What cannot be written, such as half a character, must not keep the collection from it.
-    to_json(Collection(id=document["id"], label=document["label"], items=[entry]))
+    entry.model_dump_json()
     return entry
 
 

@@ -1,20 +1,19 @@
 """Writing the collection of all manifests there are: this run's and those of earlier ones."""
 
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from iiif_prezi3 import ManifestRef
 from natsort import natsorted
 
-from manifest_builder.collection import build_collections, listing, parse_entry
+from manifest_builder.collection import build_collections, listing
 from manifest_builder.document import to_json
+from manifest_builder.earlier import EarlierManifests
 from manifest_builder.writing import Writer
 from pipeline.errors import TransientError
 from pipeline.run import Plan
 from pipeline.storage import MissingObject, Storage
 
-MAX_READS = 16
 MAX_ROUNDS = 10
 
 
@@ -46,9 +45,10 @@ class CollectionFiles:
         then finds.
         """
         rank = {item: number for number, item in enumerate(order)}
+        others = EarlierManifests(self.dest, self.plan.layout)
         for turn in range(MAX_ROUNDS):
             items = set(self.dest.folders(self.plan.layout.prefix)).difference(published, withheld)
-            earlier, problems = self._read_earlier(items)
+            earlier, problems = others.read(items)
             entries = {**published, **earlier}
             ordered = natsorted(sorted(entries))
             ordered.sort(key=lambda item: rank.get(item, len(rank)))
@@ -79,23 +79,3 @@ class CollectionFiles:
         for listed in list(self.dest.objects(layout.subcollections_folder)):
             if listed.key not in documents and layout.is_subcollection(listed.key):
                 self.dest.delete(listed.key)
-
-    def _read_earlier(self, items: set[str]) -> tuple[dict[str, ManifestRef], list[str]]:
-        """Return the entries of items that earlier runs published, and which cannot be read."""
-        entries: dict[str, ManifestRef] = {}
-        problems: list[str] = []
-        with ThreadPoolExecutor(MAX_READS) as readers:
-            for item, found in zip(items, readers.map(self._read_manifest, items), strict=True):
-                if isinstance(found, ManifestRef):
-                    entries[item] = found
-                elif found is not None:
-                    problems.append(f"{item!r}: its manifest cannot be read: {found}")
-        return entries, problems
-
-    def _read_manifest(self, item: str) -> ManifestRef | str | None:
-        try:
-            return parse_entry(self.dest.read(self.plan.layout.manifest(item)))
-        except MissingObject:
-            return None
-        except ValueError as error:
-            return str(error).partition("\n")[0]

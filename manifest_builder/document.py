@@ -1,6 +1,5 @@
 """What all Presentation 3 documents share: their file, and the texts in them. Pure."""
 
-import json
 from collections.abc import Iterable
 
 from iiif_prezi3 import Collection, Manifest
@@ -9,6 +8,7 @@ from manifest_builder.description import NO_LANGUAGE
 from manifest_builder.markup import plain_text, rich_text
 
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"
+BEGINNING = f'{{\n "@context": "{CONTEXT}"'
 
 LanguageMap = dict[str, list[str]]
 
@@ -18,9 +18,9 @@ def to_json(document: Manifest | Collection) -> bytes:
 
     iiif_prezi3's own `json` rewrites texts that look like a date.
     """
-    fields = document.model_dump(mode="json", by_alias=True, exclude_none=True)
-    fields = {"@context": CONTEXT, **fields}
-    return json.dumps(fields, ensure_ascii=False, indent=1).encode()
+    # Not by way of dictionaries: Python's own writer takes ten times as long where it indents.
+    text = document.model_dump_json(indent=1, by_alias=True, exclude_none=True)
+    return f"{BEGINNING},{text.removeprefix('{')}".encode()
 
 
 def label(texts: Iterable[str], language: str = NO_LANGUAGE) -> LanguageMap:

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import (
     BaseError,
     InvalidPathError,
+    NotModifiedError,
     PermissionDeniedError,
     UnauthenticatedError,
 )
@@ -26,6 +27,9 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 from pipeline.checks import printable
 from pipeline.errors import PermanentError, TransientError
 from pipeline.layout import Listed
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 INFO_TYPES = {
     3: 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"',
@@ -120,6 +124,19 @@ class Storage:
             _check_size(key, answer.meta["size"], limit_bytes)
             return bytes(answer.bytes())
 
+    def read_unless(self, key: str, etag: str) -> tuple[bytes, str] | None:
+        """Return an object's content and ETag; None where it has the ETag that is given.
+
+        Raises MissingObject.
+        """
+        options: GetOptions = {"if_none_match": etag} if etag else {}
+        with _translated(key):
+            try:
+                answer = obstore.get(self._store, key, options=options)
+            except NotModifiedError:
+                return None
+            return bytes(answer.bytes()), answer.meta["e_tag"] or ""
+
     def read_parts(self, key: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return parts of an object, each by its start and length in bytes; raises MissingObject.
 
@@ -211,6 +228,8 @@ def open_storage(url: str) -> Storage:
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
         return Storage(
             S3Store(parts.netloc, credential_provider=Boto3CredentialProvider(ttl=CREDENTIALS_TTL))
         )

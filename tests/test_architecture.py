@@ -42,6 +42,7 @@ ONLY_IMPORTERS = {
         "manifest_builder/collection.py",
         "manifest_builder/collection_files.py",
         "manifest_builder/document.py",
+        "manifest_builder/earlier.py",
         "manifest_builder/manifest.py",
     },
     "nh3": {"manifest_builder/markup.py"},

@@ -58,3 +58,36 @@ def test_the_function_fails_with_all_in_its_message(monkeypatch: pytest.MonkeyPa
         "TILEPOOL_DEAD_LETTER_QUEUE_URL: missing",
         "TILEPOOL_CONFIRM_SECONDS: expected a whole number from 0, not 'soon'",
     ]
+
+
+LARGE = {
+    *("boto3", "flask", "iiif_prezi3", "imagecodecs", "moto", "numpy", "obstore", "pandas"),
+    *("pi_heif", "PIL", "pydantic", "pypdfium2", "pyvips", "structlog", "tifffile"),
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "wanted"),
+    [
+        # Signals are taken before anything large is loaded.
+        ("worker.__main__", set()),
+        # A folder wants no credentials.
+        ("pipeline.storage", {"obstore"}),
+        ("dispatcher.handler", {"boto3", "obstore", "structlog"}),
+        (
+            "manifest_builder.__main__",
+            {
+                *("boto3", "iiif_prezi3", "obstore", "pandas", "structlog"),
+                *("numpy", "PIL", "pydantic"),  # theirs
+            },
+        ),
+    ],
+)
+def test_what_starts_often_loads_only_the_large_libraries_it_wants(
+    module: str, wanted: set[str]
+) -> None:
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert LARGE & set(loaded) == wanted

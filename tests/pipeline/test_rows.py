@@ -146,6 +146,30 @@ def test_numbers_come_back_as_whole_ones() -> None:
     assert type(run.plan.options.tile_size) is int
 
 
+plain_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**37), 10**37) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), plain_values))
+def test_values_come_back_as_they_were_written(values: dict[str, object]) -> None:
+    assert rows.decode(rows.encode(values)) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("7", 7), ("-7", -7), ("7.0", 7), ("7E+1", 70), ("7.5", 7.5), ("0", 0)]
+)
+def test_numbers_are_read_in_every_form_that_dynamodb_has(text: str, number: float) -> None:
+    read = rows.decode({"number": {"N": text}})["number"]
+    assert (read, type(read)) == (number, type(number))
+
+
+def test_a_value_of_a_kind_that_is_never_written_is_refused() -> None:
+    with pytest.raises(TypeError, match="NS"):
+        rows.decode({"numbers": {"NS": ["1"]}})
+
+
 def test_the_seconds_of_a_page_come_back_as_a_fraction_even_when_whole() -> None:
     page = rows.parse_page(rows.page_item(done(a_message(), seconds=2.0)))
     assert page.tiled is not None

@@ -96,6 +96,22 @@ def test_an_object_beyond_a_limit_is_not_read(storage: Storage) -> None:
         storage.read("a", 9)
 
 
+def test_an_object_is_read_again_only_if_it_has_changed(storage: Storage) -> None:
+    put(storage, "a", b"first")
+    read = storage.read_unless("a", "")
+    assert read is not None
+    content, etag = read
+    assert content == b"first"
+    assert storage.read_unless("a", etag) is None
+    put(storage, "a", b"second")
+    changed = storage.read_unless("a", etag)
+    assert changed is not None
+    assert changed[0] == b"second"
+    storage.delete("a")
+    with pytest.raises(MissingObject):
+        storage.read_unless("a", etag)
+
+
 def test_the_objects_of_one_folder_are_listed_without_those_below(storage: Storage) -> None:
     for key in ("a/b", "a/c/d", "e"):
         put(storage, key)

@@ -63,7 +63,7 @@ def check_task(
     Raises BadTask with everything that is not as it should be.
     """
     errors = list(resources.errors) or jobs.missing(resources.queue, resources.definitions)
-    expansion = Expansion((), 0, ())
+    expansion = Expansion(run_id, {}, 0)
     source = _reach(stores.source, f"AWS_SRC_BUCKET: {task.source_bucket!r}", errors)
     _reach(stores.dest, f"AWS_DEST_BUCKET: {task.dest_bucket!r}", errors)
     export = f"{stores.dest.rstrip('/')}/{task.layout.prefix}/"
@@ -79,7 +79,7 @@ def check_task(
             errors.append(f"ACCESS_DIR: {error}")
         else:
             errors += expansion.errors
-            if not expansion.pages:
+            if not expansion and not expansion.errors:
                 errors.append(
                     f"ACCESS_DIR: no images found below {task.access_dir!r}"
                     f" ({expansion.other_files} other files)"

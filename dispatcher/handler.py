@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 import structlog
 from botocore.config import Config
 
+from dispatcher.deadline import Deadline, deadline_in
 from dispatcher.dispatch import Dispatcher
 from dispatcher.event import parse_uploads
 from dispatcher.reconcile import Reconciler
@@ -19,22 +20,39 @@ from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.logs import configure_logging
 from pipeline.outbox import SqsOutbox
+from pipeline.threads import MAX_THREADS
 
 log = structlog.get_logger()
 
 RECONCILE = "reconcile"
 """The scheduled event is `{"tilepool": "reconcile"}`."""
-RETRIES = Config(retries={"mode": "standard", "max_attempts": 5})
+RETRIES = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    max_pool_connections=MAX_THREADS,
+    # AWS looks at them all the same; here it would take half the time of recording a page.
+    parameter_validation=False,
+)
 
 
-def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
+class Context(Protocol):
+    """What is asked of Lambda's context."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until the invocation is ended."""
+
+
+def lambda_handler(event: Mapping[str, Any], context: Context | None) -> dict[str, list[str]]:
     """Dispatch every upload of an S3 event, and return the run ids; or reconcile, on schedule.
 
-    Any error reaches Lambda, which invokes again with the same event; that is safe.
+    Any error reaches Lambda, which invokes again with the same event; that is safe. Of what takes
+    longer than the invocation, the rest is left to the schedule.
     """
     configure_logging()
     settings = read_settings(os.environ)
-    dispatcher = _dispatcher(settings)
+    seconds: float = settings.invocation_seconds
+    if context is not None:
+        seconds = context.get_remaining_time_in_millis() / 1000
+    dispatcher = _dispatcher(settings, deadline_in(seconds))
     if event.get("tilepool") == RECONCILE:
         try:
             _reconciler(settings, dispatcher).reconcile()
@@ -67,7 +85,7 @@ def _reconciler(settings: Settings, dispatcher: Dispatcher) -> Reconciler:
     )
 
 
-def _dispatcher(settings: Settings) -> Dispatcher:
+def _dispatcher(settings: Settings, deadline: Deadline) -> Dispatcher:
     return Dispatcher(
         tasks=S3TaskFiles(boto3.client("s3", config=RETRIES)),
         ledger=DynamoLedger(boto3.client("dynamodb", config=RETRIES), settings.table),
@@ -77,6 +95,7 @@ def _dispatcher(settings: Settings) -> Dispatcher:
         claim_seconds=settings.limits.claim_seconds,
         stack=settings.stack,
         announcements=_announcements(settings),
+        deadline=deadline,
     )
 
 

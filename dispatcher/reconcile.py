@@ -22,7 +22,8 @@ from pipeline.pool import Pool, look_at_pool, start_workers
 from pipeline.run import Counts, PageState, Run, RunState, Upload, Watch
 
 DISPATCH_SECONDS = 960
-"""A run that is dispatched for so long has been cut off: a Lambda has 900 s at most."""
+"""A run that is dispatched for so long has been cut off: a Lambda has 900 s at most. One that has
+been handed over, as it takes more, is dispatched for ever."""
 CONFIRM_SECONDS = 300
 """A run that has not moved for so long may lack messages; the queue's numbers lag by a minute."""
 PASS_SECONDS = 240
@@ -143,7 +144,7 @@ class Reconciler:
     def _dispatch(self, run: Run) -> None:
         if run.waits_for is not None and self._is_at_work(run.waits_for):
             return  # Looking at the whole source again would only tell the same.
-        if run.waits_for or run.opened_at < self.now() - self.limits.dispatch_seconds:
+        if run.waits_for or run.dispatched_at < self.now() - self.limits.dispatch_seconds:
             log.warning("run_dispatched_again", waited_for=run.waits_for)
             self.dispatcher.dispatch(run.upload)
 

@@ -10,6 +10,9 @@ from pipeline import environment as names
 from pipeline.completion import CLAIM_SECONDS
 from pipeline.environment import Environment
 
+INVOCATION_SECONDS = 900
+"""So long an invocation may take where no Lambda tells: as long as there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -22,6 +25,7 @@ class Settings:
     stack: StackResources
     stores: StoreForms
     limits: Limits
+    invocation_seconds: int
 
 
 def read_settings(variables: Mapping[str, str]) -> Settings:
@@ -48,6 +52,7 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
             confirm_seconds=given.whole(names.CONFIRM_SECONDS, CONFIRM_SECONDS),
             claim_seconds=given.whole(names.CLAIM_SECONDS, CLAIM_SECONDS),
         ),
+        invocation_seconds=given.whole(names.INVOCATION_SECONDS, INVOCATION_SECONDS),
     )
     given.check()
     return settings

@@ -4,18 +4,16 @@ An outcome is one transaction: the row, under a condition on its old state, and 
 shard. The run's own row is not touched: a thousand workers would meet there.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from pipeline import rows
-from pipeline.dynamo_runs import UNSEALED, UNSEALED_VALUES, requeue_row
+from pipeline.dynamo_runs import requeue_row
 from pipeline.dynamo_table import IS_NEW, MAX_TRANSACTION_ENTRIES, DynamoTable, Entry
 from pipeline.run import SHARDS, Counts, Page, PageState
 
-UNSEALED_BY_ME = f"{UNSEALED} AND #opening = :opening"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 QUEUED_HERE = "#state = :queued AND #replays = :replays AND #parts = :parts"
 
@@ -26,33 +24,10 @@ class DynamoPages:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
-    def record_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
-        puts = [self._table.put(rows.page_item(page)) for page in pages]
-        return self._write_unsealed(run_id, opening, puts)
-
-    def discard_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
-        deletes = [self._table.delete(rows.page_key(page)) for page in pages]
-        return self._write_unsealed(run_id, opening, deletes)
-
-    def seal(self, run_id: str, pages: Iterable[Page], opening: str = "") -> bool:
-        totals = Counter(page.shard for page in pages)
-        sealing = self._table.update(
-            rows.run_key(run_id),
-            {**UNSEALED_VALUES, ":yes": True, ":opening": opening},
-            UpdateExpression="SET #recorded = :yes",
-            ConditionExpression=UNSEALED_BY_ME,
-        )
-        counters = [
-            self._table.put(
-                rows.count_key(run_id, shard)
-                | rows.encode(rows.count_values(Counts(total=totals[shard])) | {"open": True})
-            )
-            for shard in range(SHARDS)
-        ]
-        return self._table.transact(sealing, *counters)
-
-    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
-        for shard in range(SHARDS):
+    def pages(
+        self, run_id: str, state: PageState | None = None, first_shard: int = 0
+    ) -> Iterator[Page]:
+        for shard in range(first_shard, SHARDS):
             for item in self._table.query(rows.shard_partition(run_id, shard), rows.PAGE):
                 page = rows.parse_page(item)
                 if state is None or page.state is state:
@@ -112,6 +87,8 @@ class DynamoPages:
         self, run_id: str, shards: Collection[int] = range(SHARDS)
     ) -> tuple[Counts, ...]:
         items = self._counters(run_id, shards)
+        if not all(map(rows.is_counter, items)):
+            return ()
         # The answer is in no order; the keys of shards sort as their numbers do.
         ordered = sorted(items, key=lambda item: rows.decode(item)["pk"])
         return tuple(map(rows.parse_counts, ordered))
@@ -134,19 +111,6 @@ class DynamoPages:
             rows.count_key(page.message.run_id, page.shard),
             {":change": change, **{f":{other}": value for other, value in also.items()}},
             UpdateExpression=(f"SET {setting} " if also else "") + f"ADD #{name} :change",
-        )
-
-    def _write_unsealed(self, run_id: str, opening: str, entries: Sequence[Entry]) -> bool:
-        """Write entries, a transaction's worth at a time, as long as the run is not sealed."""
-        unsealed = self._table.check(
-            rows.run_key(run_id),
-            UNSEALED_VALUES | {":opening": opening},
-            ConditionExpression=UNSEALED_BY_ME,
-        )
-        step = MAX_TRANSACTION_ENTRIES - 1
-        return all(
-            self._table.transact(unsealed, *entries[start : start + step])
-            for start in range(0, len(entries), step)
         )
 
 

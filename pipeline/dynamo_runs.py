@@ -11,6 +11,7 @@ from pipeline.dynamo_table import IS_NEW, DynamoTable, Entry
 from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch, WorkerJob
 
 UNSEALED = "#state = :dispatching AND #recorded = :no"
+UNSEALED_BY_ME = f"{UNSEALED} AND #opening = :opening"
 UNSEALED_VALUES = {":dispatching": RunState.DISPATCHING.value, ":no": False}
 
 UNDER_WAY = (RunState.DISPATCHING, RunState.TILING, RunState.BUILDING)
@@ -24,14 +25,44 @@ class DynamoRuns:
         self._table = table
 
     def open_run(self, run: Run) -> bool:
-        opening = self._table.put(
-            rows.run_item(run),
-            UNSEALED_VALUES,
-            ConditionExpression=f"{IS_NEW} OR ({UNSEALED})",
+        if run.state.ended:
+            return self._open(run, f"{IS_NEW} OR ({UNSEALED})", UNSEALED_VALUES)
+        mine = UNSEALED_VALUES | {":opening": run.opening}
+        return (
+            self._open(run, IS_NEW, {}, 0)
+            or self._open(run, f"{UNSEALED} AND #opening <> :opening", mine, rows.STALE)
+            or self._open(run, UNSEALED_BY_ME, mine)
         )
+
+    def _open(
+        self, run: Run, condition: str, values: Mapping[str, Any], written: int | None = None
+    ) -> bool:
+        """Write a run's row; with `written`, its pages are to be recorded from the beginning."""
+        opening = self._table.put(rows.run_item(run), values, ConditionExpression=condition)
         is_open = self._unlisted_open if run.state.ended else self._listed_open
+        progress = [
+            self._table.put(rows.progress_item(run, shard, written))
+            for shard in range(SHARDS)
+            if written is not None
+        ]
         listed = self._table.put(rows.listed_item(run))
-        return self._table.transact(opening, listed, is_open(run.run_id))
+        return self._table.transact(opening, listed, is_open(run.run_id), *progress)
+
+    def note_dispatch(self, run_id: str, since: int) -> bool:
+        return self._change(
+            run_id,
+            {":since": since, ":dispatching": RunState.DISPATCHING.value},
+            UpdateExpression="SET #dispatched_at = :since",
+            ConditionExpression="#state = :dispatching",
+        )
+
+    def note_sent(self, run_id: str, shards: int) -> bool:
+        return self._change(
+            run_id,
+            {":shards": shards, ":dispatching": RunState.DISPATCHING.value},
+            UpdateExpression="SET #sent = :shards",
+            ConditionExpression="#state = :dispatching AND #sent < :shards",
+        )
 
     def load_run(self, run_id: str) -> Run | None:
         item = self._table.get(rows.run_key(run_id))
@@ -116,7 +147,7 @@ class DynamoRuns:
             run_id,
             UNSEALED_VALUES | {":cancelled": RunState.CANCELLED.value, ":never": 0},
             self._listed_open(run_id),
-            UpdateExpression="SET #state = :dispatching, #opened_at = :never",
+            UpdateExpression="SET #state = :dispatching, #dispatched_at = :never",
             ConditionExpression="#state = :cancelled AND #recorded = :no",
         )
 

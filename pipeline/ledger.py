@@ -1,6 +1,6 @@
 """What the stages ask of the ledger. `pipeline.dynamo_ledger` is the real one."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from pipeline.run import (
@@ -16,11 +16,27 @@ from pipeline.run import (
 )
 
 
+def go_on() -> None:
+    """Let it go on."""
+
+
 class Ledger(Protocol):
     """What the stages ask of the ledger."""
 
     def open_run(self, run: Run) -> bool:
-        """Write a run that is new, or was cut off before it was sealed; tell whether it was."""
+        """Write a run that is new, or was cut off before it was sealed; tell whether it was.
+
+        Under another `opening` than before, its pages are to be recorded from the beginning.
+        """
+
+    def note_dispatch(self, run_id: str, since: int) -> bool:
+        """Note since when a run is being dispatched; tell whether it is. 0 hands it over."""
+
+    def note_sent(self, run_id: str, shards: int) -> bool:
+        """Note of how many shards, from the first on, all messages are sent; tell whether it was.
+
+        It is not where somebody has got further, or the run is not being dispatched any more.
+        """
 
     def load_run(self, run_id: str) -> Run | None:
         """Return a run, or None where there is none."""
@@ -50,17 +66,26 @@ class Ledger(Protocol):
     def note_waiting(self, run_id: str, other: str) -> bool:
         """Note which run has items of a run that is not sealed."""
 
-    def record_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
-        """Write the queued rows of a run that is not sealed; tell whether all were written.
+    def record_pages(
+        self,
+        run_id: str,
+        pages: Iterable[Page],
+        opening: str = "",
+        checkpoint: Callable[[], None] = go_on,
+    ) -> bool:
+        """Write the queued rows of a run that is not sealed; tell whether all are written.
 
-        This, and the next two, are refused where the run was opened again, as another `opening`.
+        `pages` are all of the run, in the same order for the same `opening`: it goes on where it
+        was cut off. Rows of other openings are removed first. After some have been written
+        `checkpoint` is called, which may raise. This and the next are refused where the run was
+        opened again, as another `opening`.
         """
 
-    def discard_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
-        """Remove rows of a run that is not sealed; tell whether all were removed."""
-
     def seal(self, run_id: str, pages: Iterable[Page], opening: str = "") -> bool:
-        """Set the run's totals, once: from here on its rows change by outcomes alone."""
+        """Set the run's totals, once: from here on its rows change by outcomes alone.
+
+        It is refused unless all `pages` have been recorded.
+        """
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
         """Note the run's worker job number `index`, from 0; tell whether there was none yet."""
@@ -80,8 +105,10 @@ class Ledger(Protocol):
     def advance(self, run_id: str, before: RunState, after: RunState) -> bool:
         """Move a run from one state to another; tell whether it was in the first."""
 
-    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
-        """Yield a run's pages, in no order, optionally those in one state."""
+    def pages(
+        self, run_id: str, state: PageState | None = None, first_shard: int = 0
+    ) -> Iterator[Page]:
+        """Yield a run's pages, shard by shard from one on; with `state`, those that are in it."""
 
     def load_page(self, page: Page) -> Page | None:
         """Return a page as the ledger has it."""

@@ -5,7 +5,7 @@ characters that SQS refuses.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from pipeline.errors import BadMessage
 from pipeline.layout import has_utf8_form
@@ -45,7 +45,14 @@ class Message:
 
     def to_json(self) -> str:
         """Return the body."""
-        return json.dumps({"version": VERSION, **asdict(self)})
+        return json.dumps({"version": VERSION, **self.values()})
+
+    def values(self) -> dict[str, str | int]:
+        """Return the fields by their names."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
+
+_FIELDS = tuple(Message.__annotations__)
 
 
 def parse_message(body: str) -> Message:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.errors import TransientError
 from pipeline.message import Message
+from pipeline.threads import call_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -27,7 +28,7 @@ class Outbox(Protocol):
     """What the stages that send ask of the queue."""
 
     def send(self, messages: Iterable[Message]) -> int:
-        """Send messages, in batches; return how many."""
+        """Send messages, in batches and several at once; return how many."""
 
     def postpone(self, message: Message, seconds: int) -> None:
         """Send a message that nobody gets for so many seconds."""
@@ -48,11 +49,7 @@ class SqsOutbox:
         self._queue_url = queue_url
 
     def send(self, messages: Iterable[Message]) -> int:
-        count = 0
-        for batch in _batches(messages):
-            self._send_batch(batch)
-            count += len(batch)
-        return count
+        return sum(call_all(self._send_batch, _batches(messages)))
 
     def postpone(self, message: Message, seconds: int) -> None:
         self._client.send_message(
@@ -65,7 +62,7 @@ class SqsOutbox:
     def depth(self) -> Depth:
         return read_depth(self._client, self._queue_url)
 
-    def _send_batch(self, batch: list[Message]) -> None:
+    def _send_batch(self, batch: list[Message]) -> int:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
                 "Id": str(index),
@@ -79,7 +76,7 @@ class SqsOutbox:
             refused = {failure["Id"] for failure in answer.get("Failed", [])}
             entries = [entry for entry in entries if entry["Id"] in refused]
             if not entries:
-                return
+                return len(batch)
         raise TransientError(f"SQS refused {len(entries)} messages: {answer['Failed'][0]}")
 
 

@@ -8,7 +8,8 @@ One table, keys `pk` and `sk`:
     RUN#<run id>         JOB#<number>                one of its worker jobs
     RUN#<run id>#<shard> COUNT                       total, done and failed of the shard's pages,
                                                      whether they may still change, and which of
-                                                     them failed last
+                                                     them failed last; until the run is sealed
+                                                     how many are written, and for which opening
     RUN#<run id>#<shard> PAGE#<item>#<page>#<part>   one page
     ITEM#<export>#<item> OWNER                       the run that writes an item of an export
 """
@@ -16,7 +17,7 @@ One table, keys `pk` and `sk`:
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto3.dynamodb.types import TypeSerializer
 
@@ -48,11 +49,22 @@ RUN = "RUN"
 COUNT = "COUNT"
 JOB = "JOB#"
 PAGE = "PAGE#"
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+STALE = -1
+"""In place of how many rows are written: there may be some of another opening."""
+
+
+class Progress(NamedTuple):
+    """How far the rows of a shard are written, of a run that is not sealed."""
+
+    shard: int
+    opening: str
+    written: int
 
 
 def encode(values: Mapping[str, Any]) -> Item:
     """Return the values as DynamoDB attributes."""
-    return {name: TypeSerializer().serialize(value) for name, value in values.items()}
+    return {name: _SERIALIZER.serialize(value) for name, value in values.items()}
 
 
 def decode(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,6 +106,31 @@ def shard_partition(run_id: str, shard: int) -> str:
 def count_key(run_id: str, shard: int) -> Item:
     """Return the key of a shard's counter."""
     return encode({"pk": shard_partition(run_id, shard), "sk": COUNT})
+
+
+def progress_item(run: Run, shard: int, written: int) -> Item:
+    """Return what a shard's counter is until its run is sealed."""
+    values = {"opening": run.opening, "written": written}
+    return count_key(run.run_id, shard) | encode(values)
+
+
+def parse_progress(item: Mapping[str, Any]) -> Progress | None:
+    """Read what a shard's counter is until its run is sealed, and None from then on."""
+    if is_counter(item):
+        return None
+    values = decode(item)
+    shard = int(values["pk"].rpartition("#")[2])
+    return Progress(shard, values["opening"], values["written"])
+
+
+def is_counter(item: Mapping[str, Any]) -> bool:
+    """Tell whether a shard's counter counts already, as from the seal on."""
+    return "total" in item
+
+
+def key_of(item: Mapping[str, Any]) -> Item:
+    """Return the key of an item."""
+    return {name: item[name] for name in ("pk", "sk")}
 
 
 def page_key(page: Page) -> Item:
@@ -176,7 +213,7 @@ def parse_run(item: Mapping[str, Any]) -> Run:
 
 def page_item(page: Page) -> Item:
     """Return a page's row."""
-    values = asdict(page.message) | {"state": page.state.value, "parts": page.parts}
+    values = page.message.values() | {"state": page.state.value, "parts": page.parts}
     return page_key(page) | encode(values | outcome_values(page))
 
 

@@ -141,9 +141,11 @@ class Watch:
 class Run:
     """A run's row. `plan` is None only for a rejected run, which has `errors` instead.
 
-    Times are seconds since the epoch. `opening` tells one dispatch of the run from another, of
-    which the last alone may record its pages. `waits_for` is the run under way that has an item
-    of this one, `final_jobs` how many final jobs the present claim has led to, `with_gaps`
+    Times are seconds since the epoch. `opening` tells what a dispatch of the run has found: those
+    that find the same go on with one another's work, and of others the last alone may record its
+    pages. `dispatched_at` is when the last of them began, or 0 where one has handed over, and
+    `sent` how many shards have all their messages sent. `waits_for` is the run under way that has
+    an item of this one, `final_jobs` how many final jobs the present claim has led to, `with_gaps`
     whether items with failed pages are published all the same. `trickles` tells that a message
     has reopened the run, so that nobody knows how many more will come. `fault` tells why its
     final job could not build the manifests. `wanted_workers` is what somebody has asked for since
@@ -162,6 +164,8 @@ class Run:
     summary: Summary | None = None
     opened_at: int = 0
     opening: str = ""
+    dispatched_at: int = 0
+    sent: int = 0
     cancelled_at: int | None = None
     waits_for: str | None = None
     with_gaps: bool = False

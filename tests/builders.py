@@ -1,11 +1,13 @@
 """Values that tests start from."""
 
+import itertools
 import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dispatcher.deadline import Deadline
 from pipeline.layout import Layout
 from pipeline.message import Message
 from pipeline.run import Page, PageState, Plan, Run, RunState, TiledPage, Upload
@@ -42,6 +44,11 @@ def task_content(environment: Mapping[str, Any] | None = None, **top_level: Any)
 def task_body(environment: Mapping[str, Any] | None = None, **top_level: Any) -> bytes:
     """Return a task file."""
     return json.dumps(task_content(environment, **top_level)).encode()
+
+
+def deadline_after(looks: int) -> Deadline:
+    """Return a deadline that is over when the clock has been looked at so often."""
+    return Deadline(looks, itertools.count().__next__)
 
 
 def new_run_id() -> str:

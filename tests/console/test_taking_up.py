@@ -26,7 +26,7 @@ def rejected(site: Site) -> Run:
 
 def dispatching(site: Site) -> Run:
     run_id = new_run_id()
-    site.ledger.open_run(a_run(run_id, a_plan(dest_store=site.store), opened_at=10**9))
+    site.ledger.open_run(a_run(run_id, a_plan(dest_store=site.store), dispatched_at=10**9))
     return site.run(run_id)
 
 
@@ -108,7 +108,7 @@ def test_a_run_cancelled_before_it_was_sealed_waits_for_the_next_pass(site: Site
     cancel(run, site)
     assert resume(site.run(run.run_id), site).is_dispatching
     now = site.run(run.run_id)
-    assert (now.state, now.opened_at) == (RunState.DISPATCHING, 0)
+    assert (now.state, now.dispatched_at) == (RunState.DISPATCHING, 0)
     assert site.queued() == []
 
 

@@ -287,7 +287,7 @@ def test_a_run_that_was_cut_off_before_it_was_sealed_is_dispatched_anew(place: P
     run_id = derive_run_id("job1", upload)
     plan = a_plan(place.source, place.dest)
     # Opened just now: the reconciler leaves it to the Lambda that may be at it.
-    opened = Run(run_id, upload, RunState.DISPATCHING, plan, opened_at=int(time.time()))
+    opened = Run(run_id, upload, RunState.DISPATCHING, plan, dispatched_at=int(time.time()))
     assert place.cloud.ledger.open_run(opened)
     assert place.tilepool("cancel", run_id).exit_code == 0
 

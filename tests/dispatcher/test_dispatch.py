@@ -1,18 +1,22 @@
 """From an upload to a run under way, cut off anywhere, invoked twice, and with bad tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dispatcher import expand, sending
 from dispatcher.check import StoreForms
+from dispatcher.deadline import Deadline
 from dispatcher.dispatch import Dispatcher
 from dispatcher.resources import StackResources
+from pipeline import dynamo_recording
 from pipeline.ledger import Ledger
 from pipeline.message import Message, parse_message
 from pipeline.run import Counts, Page, PageState, Run, RunState, Upload
-from tests.builders import ENVIRONMENT, an_upload, done, new_run_id, task_body
+from tests.builders import ENVIRONMENT, an_upload, deadline_after, done, new_run_id, task_body
 from tests.fakes import MemoryAnnouncements, MemoryJobs, MemoryLedger, MemoryQueue, MemoryTaskFiles
 
 PAGES = 5
@@ -49,6 +53,9 @@ class Scene:
         file.write_bytes(b"image")
         return file
 
+    def dispatcher_for(self, deadline: Deadline) -> Dispatcher:
+        return replace(self.dispatcher, deadline=deadline)
+
     @property
     def dispatcher(self) -> Dispatcher:
         stores = StoreForms(self.source.as_uri(), self.dest.as_uri())
@@ -64,6 +71,13 @@ class Scene:
 
     def dispatch(self, upload: Upload | None = None) -> Run:
         run = self.ledger.load_run(self.dispatcher.dispatch(upload or self.upload))
+        assert run is not None
+        return run
+
+    def dispatch_a_little(self, looks: int = 0) -> Run:
+        """Dispatch until the time is over at one of the looks at the clock."""
+        dispatcher = self.dispatcher_for(deadline_after(looks))
+        run = self.ledger.load_run(dispatcher.dispatch(self.upload))
         assert run is not None
         return run
 
@@ -238,19 +252,122 @@ def test_cut_off_at_any_step_and_invoked_again_the_run_is_whole(
     assert len(scene.jobs.workers) == 4
 
 
+@pytest.fixture
+def in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have few rows written, and few messages sent at a time."""
+    monkeypatch.setattr(dynamo_recording, "MAX_PAGES_IN_HAND", 2)
+    monkeypatch.setattr(sending, "MIN_MESSAGES", 1)
+
+
+def test_what_takes_many_invocations_goes_on_where_it_was_and_sends_each_page_once(
+    source: Path, dest: Path, ledger: Ledger, in_portions: None
+) -> None:
+    scene = Scene(source, dest, ledger)
+    invocations, states = 0, set()
+    while (run := scene.dispatch_a_little()).state is not RunState.TILING:
+        assert (run.state, run.dispatched_at) == (RunState.DISPATCHING, 0)
+        assert run.recorded or scene.sent == []
+        states.add((len(list(ledger.pages(run.run_id))), run.recorded))
+        invocations += 1
+    assert invocations > PAGES
+    assert len(states) >= 3
+    assert run.opened_at > 0
+    assert sorted(message.page for message in scene.sent) == [1, 2, 3, 4, 5]
+    assert ledger.counts(run.run_id) == Counts(PAGES, 0, 0)
+    assert scene.noted(run.run_id) == ["worker-1", "worker-2", "worker-3", "worker-4"]
+
+
+def test_a_source_that_changes_between_two_invocations_is_recorded_as_it_is_last(
+    source: Path, dest: Path, ledger: Ledger, in_portions: None
+) -> None:
+    scene = Scene(source, dest, ledger)
+    run = scene.dispatch_a_little()
+    assert list(ledger.pages(run.run_id))
+    scene.add("book/Access/p0.tif")
+    scene.add("book/Access/p3.tif").write_bytes(b"another")
+    assert scene.dispatch_a_little().opening != run.opening
+    run = scene.dispatch()
+    assert ledger.counts(run.run_id) == Counts(PAGES + 1, 0, 0)
+    sent = {message.page: message.key.rpartition("/")[2] for message in scene.sent}
+    assert sent == {number + 1: f"p{number}.tif" for number in range(PAGES + 1)}
+    assert {message.size for message in scene.sent if message.page == 4} == {len(b"another")}
+
+
+def test_a_run_that_waits_goes_on_under_its_opening(
+    source: Path, dest: Path, ledger: Ledger, in_portions: None
+) -> None:
+    scene = Scene(source, dest, ledger)
+    first = scene.dispatch().run_id
+    upload = an_upload("task.json", sequencer=new_run_id())
+    waits = scene.dispatch(upload)
+    ledger.cancel(first, 1)
+    goes_on = scene.dispatch(upload)
+    assert (goes_on.opening, goes_on.opened_at) == (waits.opening, waits.opened_at)
+    assert goes_on.state is RunState.TILING
+
+
+def test_a_listing_that_takes_all_the_time_still_leads_to_an_end(
+    source: Path, dest: Path, ledger: Ledger, in_portions: None
+) -> None:
+    scene = Scene(source, dest, ledger)
+    for _ in range(2 * PAGES + 2):
+        run = scene.dispatch_a_little(looks=0)
+    assert run.state is RunState.TILING
+    assert len(scene.sent) == PAGES
+
+
+def test_how_far_the_sending_has_come_is_noted_on_the_way(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "MIN_MESSAGES", 2)
+    send = scene.queue.send
+
+    def killed_at_the_fourth(messages: Iterable[Message]) -> int:
+        sent = send(messages)
+        if len(scene.sent) == 4:
+            raise Cut
+        return sent
+
+    scene.queue.send = killed_at_the_fourth  # type: ignore[method-assign]
+    with pytest.raises(Cut):
+        scene.dispatch()
+    del scene.queue.send
+    scene.dispatch()
+    # The third and the fourth were not noted.
+    assert len(scene.sent) == PAGES + 2
+    assert len(set(scene.sent)) == PAGES
+
+
+def test_a_small_run_notes_nothing_on_the_way(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[int] = []
+    monkeypatch.setattr(scene.ledger, "note_sent", lambda _run, shards: noted.append(shards))
+    scene.dispatch()
+    assert noted == []
+
+
+def test_more_images_than_memory_holds_are_a_mistake_that_is_told(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expand, "MAX_IMAGES", PAGES - 1)
+    (error,) = errors_of(scene)
+    assert error == "ACCESS_DIR: expected at most 4 images; divide it among tasks"
+
+
 def test_a_dispatch_that_another_has_overtaken_leaves_its_rows_alone(
     source: Path, dest: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(source, dest, ledger)
-    discard = ledger.discard_pages
+    record = ledger.record_pages
 
-    def overtaken(run_id: str, pages: Sequence[Page], opening: str) -> bool:
-        monkeypatch.setattr(ledger, "discard_pages", discard)
+    def overtaken(*arguments: Any) -> bool:
+        monkeypatch.setattr(ledger, "record_pages", record)
         scene.add("book/Access/p6.tif")
         scene.dispatch()
-        return discard(run_id, pages, opening)
+        return record(*arguments)
 
-    monkeypatch.setattr(ledger, "discard_pages", overtaken)
+    monkeypatch.setattr(ledger, "record_pages", overtaken)
     run = scene.dispatch()
     assert ledger.counts(run.run_id) == Counts(PAGES + 1, 0, 0)
     assert len(list(ledger.pages(run.run_id))) == PAGES + 1

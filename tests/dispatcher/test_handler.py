@@ -1,13 +1,23 @@
 """The Lambda's entry point on the embedded cloud."""
 
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
 import pytest
 
 from console.embedded import EmbeddedCloud
+from dispatcher.deadline import RESERVE_SECONDS
 from dispatcher.handler import lambda_handler
+from pipeline import dynamo_recording
 from pipeline.dynamo_ledger import DynamoLedger
-from pipeline.run import Page, RunState
-from tests.builders import a_message, a_run, done, new_run_id
+from pipeline.outbox import read_depth
+from pipeline.run import Counts, Page, RunState
+from tests.builders import ENVIRONMENT, a_message, a_run, done, new_run_id, task_body
 from tests.queues import new_sqs_queue
+
+IMAGES = 12
 
 
 @pytest.fixture
@@ -109,6 +119,71 @@ def test_a_fault_of_the_reconciler_is_logged_and_left_to_the_next_pass(
     monkeypatch.setenv("TILEPOOL_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/nowhere")
     assert lambda_handler({"tilepool": "reconcile"}, None) == {"runs": []}
     assert "reconciling_incomplete" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lambda's context."""
+
+    seconds: float
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+@pytest.fixture
+def large_task(
+    function: EmbeddedCloud, source: Path, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, object]:
+    """The event of a task that has more images than the ledger takes at once."""
+    folder = source / ENVIRONMENT["ACCESS_DIR"] / "book/Access"
+    csv = source / ENVIRONMENT["CSV_PATH"] / ENVIRONMENT["CSV_NAME"]
+    for parent in (folder, csv.parent):
+        parent.mkdir(parents=True)
+    csv.write_text("Identifier,Title\nbook,A book\n")
+    for page in range(IMAGES):
+        (folder / f"p{page}.tif").write_bytes(b"image")
+    monkeypatch.setattr(dynamo_recording, "MAX_PAGES_IN_HAND", 3)
+    monkeypatch.setenv("TILEPOOL_SOURCE_STORE", source.as_uri())
+    monkeypatch.setenv("TILEPOOL_DEST_STORE", dest.as_uri())
+    function.upload_task("large.task", task_body())
+    return {"Records": [record(function, "large.task")]}
+
+
+def state_of(ledger: DynamoLedger, run_id: str) -> tuple[RunState, bool]:
+    run = ledger.load_run(run_id)
+    assert run is not None
+    return run.state, run.dispatched_at == 0
+
+
+def test_what_a_lambda_has_no_time_for_the_schedule_goes_on_with(
+    large_task: dict[str, object], ledger: DynamoLedger
+) -> None:
+    (run_id,) = lambda_handler(large_task, Context(RESERVE_SECONDS))["runs"]
+    rows = [len(list(ledger.pages(run_id)))]
+    assert 0 < rows[0] < IMAGES
+    while not (run := ledger.load_run(run_id)) or not run.recorded:
+        assert state_of(ledger, run_id) == (RunState.DISPATCHING, True)
+        lambda_handler({"tilepool": "reconcile"}, Context(RESERVE_SECONDS))
+        rows.append(len(list(ledger.pages(run_id))))
+    assert len(rows) > 2
+    assert rows == sorted(rows)
+    assert ledger.counts(run_id) == Counts(IMAGES, 0, 0)
+    lambda_handler({"tilepool": "reconcile"}, Context(900))
+    assert state_of(ledger, run_id)[0] is RunState.TILING
+    client = boto3.client("sqs")
+    assert read_depth(client, os.environ["TILEPOOL_QUEUE_URL"]) == (IMAGES, 0)
+
+
+def test_where_there_is_no_lambda_a_variable_tells_how_long_an_invocation_may_take(
+    large_task: dict[str, object], ledger: DynamoLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TILEPOOL_INVOCATION_SECONDS", "1")
+    (run_id,) = lambda_handler(large_task, None)["runs"]
+    assert state_of(ledger, run_id) == (RunState.DISPATCHING, True)
+    monkeypatch.delenv("TILEPOOL_INVOCATION_SECONDS")
+    assert lambda_handler(large_task, None)["runs"] == [run_id]
+    assert state_of(ledger, run_id)[0] is RunState.TILING
 
 
 def test_an_event_without_records_is_nothing(function: EmbeddedCloud) -> None:

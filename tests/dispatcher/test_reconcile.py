@@ -119,7 +119,7 @@ def test_where_nothing_is_stuck_nothing_is_done(scene: Scene) -> None:
 def test_a_run_cut_off_in_dispatching_is_taken_up_when_no_lambda_can_be_at_it(
     scene: Scene,
 ) -> None:
-    run = a_run(new_run_id(), opened_at=int(scene.time), upload=an_upload("mine.json"))
+    run = a_run(new_run_id(), dispatched_at=int(scene.time), upload=an_upload("mine.json"))
     scene.ledger.open_run(run)
     scene.time += DISPATCH_SECONDS
     assert scene.reconcile() == []
@@ -128,8 +128,16 @@ def test_a_run_cut_off_in_dispatching_is_taken_up_when_no_lambda_can_be_at_it(
     assert scene.uploads.taken_up == [run.upload]
 
 
+def test_a_run_that_was_handed_over_is_taken_up_at_the_next_pass(scene: Scene) -> None:
+    run = a_run(new_run_id(), dispatched_at=int(scene.time), upload=an_upload("mine.json"))
+    scene.ledger.open_run(run)
+    scene.ledger.note_dispatch(run.run_id, 0)
+    assert scene.reconcile() == ["run_dispatched_again"]
+    assert scene.uploads.taken_up == [run.upload]
+
+
 def test_a_run_that_waits_for_another_is_tried_at_every_pass(scene: Scene) -> None:
-    run = a_run(new_run_id(), opened_at=int(scene.time))
+    run = a_run(new_run_id(), dispatched_at=int(scene.time))
     scene.ledger.open_run(run)
     scene.ledger.note_waiting(run.run_id, "another")
     assert scene.reconcile() == ["run_dispatched_again"]
@@ -139,7 +147,7 @@ def test_a_run_that_waits_is_not_looked_at_as_long_as_the_other_is_at_work(
     scene: Scene,
 ) -> None:
     (message,) = scene.tiling(1)
-    run = a_run(new_run_id(), opened_at=int(scene.time))
+    run = a_run(new_run_id(), dispatched_at=int(scene.time))
     scene.ledger.open_run(run)
     scene.ledger.note_waiting(run.run_id, message.run_id)
     assert scene.reconcile() == []
@@ -148,7 +156,7 @@ def test_a_run_that_waits_is_not_looked_at_as_long_as_the_other_is_at_work(
 
 
 def test_two_runs_that_wait_for_each_other_are_both_tried(scene: Scene) -> None:
-    first, second = (a_run(new_run_id(), opened_at=int(scene.time)) for _ in range(2))
+    first, second = (a_run(new_run_id(), dispatched_at=int(scene.time)) for _ in range(2))
     scene.ledger.open_run(first)
     scene.ledger.open_run(second)
     scene.ledger.note_waiting(first.run_id, second.run_id)
@@ -494,7 +502,7 @@ def test_a_run_that_is_being_dispatched_is_not_given_a_worker_it_does_not_expect
     built = scene.building().run_id
     opened = a_run(
         new_run_id(),
-        opened_at=int(scene.time),
+        dispatched_at=int(scene.time),
         upload=replace(an_upload(), time="2026-12-01T00:00:00Z"),
     )
     scene.ledger.open_run(opened)
@@ -528,7 +536,7 @@ def test_a_pass_ends_in_time(scene: Scene) -> None:
 
 
 def test_a_run_that_takes_a_whole_pass_keeps_back_no_other_for_ever(scene: Scene) -> None:
-    slow = [a_run(f"slow-{number}", opened_at=0) for number in range(3)]
+    slow = [a_run(f"slow-{number}", dispatched_at=0) for number in range(3)]
     for run in slow:
         scene.ledger.open_run(run)
     (message,) = scene.tiling(1)

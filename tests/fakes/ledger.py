@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipeline.ledger import go_on
 from pipeline.run import SHARDS, Counts, Page, PageState, Run, RunState, Summary, Watch, WorkerJob
 
 UNDER_WAY = (RunState.DISPATCHING, RunState.TILING, RunState.BUILDING)
@@ -29,6 +30,9 @@ class MemoryLedger:
     def open_run(self, run: Run) -> bool:
         if run.run_id in self._runs and not self._unsealed(run.run_id):
             return False
+        before = self._runs.get(run.run_id)
+        if before is not None and before.opening != run.opening:
+            self._pages[run.run_id].clear()
         self._runs[run.run_id] = run
         return True
 
@@ -67,27 +71,41 @@ class MemoryLedger:
     def note_waiting(self, run_id: str, other: str) -> bool:
         return self._change(run_id, is_so=self._unsealed(run_id), waits_for=other)
 
-    def record_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
-        if pages and not self._unsealed(run_id, opening):
-            return False
-        self._pages[run_id] |= {_key(page): page for page in pages}
-        return True
+    def note_dispatch(self, run_id: str, since: int) -> bool:
+        is_so = self._runs[run_id].state is RunState.DISPATCHING
+        return self._change(run_id, is_so=is_so, dispatched_at=since)
 
-    def discard_pages(self, run_id: str, pages: Sequence[Page], opening: str = "") -> bool:
-        if pages and not self._unsealed(run_id, opening):
-            return False
+    def note_sent(self, run_id: str, shards: int) -> bool:
+        run = self._runs[run_id]
+        is_so = run.state is RunState.DISPATCHING and run.sent < shards
+        return self._change(run_id, is_so=is_so, sent=shards)
+
+    def record_pages(
+        self,
+        run_id: str,
+        pages: Iterable[Page],
+        opening: str = "",
+        checkpoint: Callable[[], None] = go_on,
+    ) -> bool:
         for page in pages:
-            self._pages[run_id].pop(_key(page), None)
-        return True
+            with self._lock:
+                if not self._is_recording(run_id, opening):
+                    return False
+                is_new = _key(page) not in self._pages[run_id]
+                self._pages[run_id][_key(page)] = page
+            if is_new:
+                checkpoint()
+        return self._is_recording(run_id, opening)
 
     def seal(self, run_id: str, pages: Iterable[Page], opening: str = "") -> bool:
-        if not self._unsealed(run_id, opening):
-            return False
-        shards = [page.shard for page in pages]
-        for shard in range(SHARDS):
-            self._counts[run_id, shard] = Counts(total=shards.count(shard))
-        self._runs[run_id] = replace(self._runs[run_id], recorded=True)
-        return True
+        with self._lock:
+            expected = {_key(page): page for page in pages}
+            if not self._unsealed(run_id, opening) or self._pages[run_id] != expected:
+                return False
+            shards = Counter(page.shard for page in expected.values())
+            for shard in range(SHARDS):
+                self._counts[run_id, shard] = Counts(total=shards[shard])
+            return self._change(run_id, is_so=True, recorded=True)
 
     def add_worker_job(self, run_id: str, index: int, job_id: str) -> bool:
         with self._lock:
@@ -123,9 +141,15 @@ class MemoryLedger:
         self._runs[run_id] = replace(self._runs[run_id], state=after)
         return True
 
-    def pages(self, run_id: str, state: PageState | None = None) -> Iterator[Page]:
-        found = list(self._pages[run_id].values())
-        return (page for page in found if state is None or page.state is state)
+    def pages(
+        self, run_id: str, state: PageState | None = None, first_shard: int = 0
+    ) -> Iterator[Page]:
+        found = sorted(self._pages[run_id].values(), key=lambda page: page.shard)
+        return (
+            page
+            for page in found
+            if page.shard >= first_shard and (state is None or page.state is state)
+        )
 
     def load_page(self, page: Page) -> Page | None:
         return self._pages[page.message.run_id].get(_key(page))
@@ -182,7 +206,7 @@ class MemoryLedger:
     def restart(self, run_id: str) -> bool:
         run = self._runs[run_id]
         may_be = run.state is RunState.CANCELLED and not run.recorded
-        return self._change(run_id, is_so=may_be, state=RunState.DISPATCHING, opened_at=0)
+        return self._change(run_id, is_so=may_be, state=RunState.DISPATCHING, dispatched_at=0)
 
     def cancel(self, run_id: str, now: float) -> bool:
         may_be = self._runs[run_id].state in UNDER_WAY
@@ -280,6 +304,11 @@ class MemoryLedger:
         if run is None or run.state is not RunState.DISPATCHING or run.recorded:
             return False
         return opening is None or run.opening == opening
+
+    def _is_recording(self, run_id: str, opening: str) -> bool:
+        """Tell whether rows may be written; of a cancelled run too, where they do no harm."""
+        run = self._runs.get(run_id)
+        return run is not None and not run.recorded and run.opening == opening
 
     def _queued_here(self, page: Page) -> Page | None:
         row = self._pages[page.message.run_id].get(_key(page))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 
 from console.embedded import EmbeddedCloud
-from pipeline import rows
+from pipeline import dynamo_recording, rows
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.dynamo_table import MAX_CONFLICTS, _retry_conflict
 from pipeline.ledger import Ledger
@@ -33,6 +34,7 @@ from pipeline.run import (
     WorkerJob,
     shard_of,
 )
+from pipeline.threads import MAX_THREADS
 from tests.builders import a_message, a_plan, a_run, an_upload, done, failed, new_run_id
 
 SUMMARY = Summary("https://x/c.json", 1, 0, 0, 9, 1, withheld=("ä",), problems=("CSV …",))
@@ -176,17 +178,6 @@ def test_recording_again_before_the_seal_changes_nothing(ledger: Ledger) -> None
     assert len(list(ledger.pages(run_id))) == 3
 
 
-def test_leftover_rows_can_be_discarded_until_the_seal(ledger: Ledger) -> None:
-    run_id = new_run_id()
-    ledger.open_run(a_run(run_id))
-    first, second = (Page(message) for message in messages(run_id, 2))
-    ledger.record_pages(run_id, [first, second])
-    assert ledger.discard_pages(run_id, [second])
-    assert list(ledger.pages(run_id)) == [first]
-    ledger.seal(run_id, [first])
-    assert not ledger.discard_pages(run_id, [first])
-
-
 def test_of_two_dispatches_of_a_run_the_last_alone_records_its_pages(ledger: Ledger) -> None:
     run_id = new_run_id()
     first, second = (Page(message) for message in messages(run_id, 2))
@@ -194,13 +185,178 @@ def test_of_two_dispatches_of_a_run_the_last_alone_records_its_pages(ledger: Led
     assert ledger.record_pages(run_id, [first, second], "slow")
     ledger.open_run(a_run(run_id, opening="quick"))
     assert not ledger.record_pages(run_id, [first], "slow")
-    assert not ledger.discard_pages(run_id, [first], "slow")
     assert not ledger.seal(run_id, [first, second], "slow")
-    assert ledger.discard_pages(run_id, [second], "quick")
     assert ledger.record_pages(run_id, [first], "quick")
     assert ledger.seal(run_id, [first], "quick")
     assert list(ledger.pages(run_id)) == [first]
     assert ledger.counts(run_id) == Counts(1, 0, 0)
+
+
+def stopping_after(count: int) -> Callable[[], None]:
+    """Return a checkpoint that ends it all when it is passed so often."""
+    passed = iter(range(1, count))
+
+    def checkpoint() -> None:
+        if next(passed, None) is None:
+            raise Stop
+
+    return checkpoint
+
+
+class Stop(Exception):
+    """Recording is to end here."""
+
+
+def pages_of(run_id: str, count: int) -> list[Page]:
+    return [Page(message) for message in messages(run_id, count)]
+
+
+def in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dynamo_recording, "MAX_PAGES_IN_HAND", 10)
+
+
+def test_recording_goes_on_where_it_was_stopped(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_portions(monkeypatch)
+    run_id = new_run_id()
+    ledger.open_run(a_run(run_id, opening="o"))
+    pages, before = pages_of(run_id, 60), 0
+    for _ in range(4):
+        with pytest.raises(Stop):
+            ledger.record_pages(run_id, pages, "o", stopping_after(1))
+        written = len(list(ledger.pages(run_id)))
+        assert before < written < 60
+        assert not ledger.seal(run_id, pages, "o")
+        # So does whoever comes after a crash, and opens the run for the same listing.
+        assert ledger.open_run(a_run(run_id, opening="o"))
+        before = written
+    assert ledger.record_pages(run_id, pages, "o")
+    assert ledger.seal(run_id, pages, "o")
+    assert sorted(page.message.page for page in ledger.pages(run_id)) == list(range(1, 61))
+    assert ledger.counts(run_id) == Counts(60, 0, 0)
+
+
+def test_rows_of_another_opening_are_removed(ledger: Ledger) -> None:
+    run_id = new_run_id()
+    first, *others = pages_of(run_id, 120)
+    ledger.open_run(a_run(run_id, opening="much"))
+    assert ledger.record_pages(run_id, [first, *others], "much")
+    ledger.open_run(a_run(run_id, opening="little"))
+    assert ledger.record_pages(run_id, [first], "little")
+    assert list(ledger.pages(run_id)) == [first]
+    assert ledger.seal(run_id, [first], "little")
+    assert ledger.counts(run_id) == Counts(1, 0, 0)
+
+
+def test_who_has_recorded_all_cannot_seal_what_was_removed_meanwhile(ledger: Ledger) -> None:
+    run_id = new_run_id()
+    pages = pages_of(run_id, 5)
+    for opening, recorded in (("a", pages), ("b", pages[:1]), ("a", pages[:2])):
+        ledger.open_run(a_run(run_id, opening=opening))
+        assert ledger.record_pages(run_id, recorded, opening)
+    assert not ledger.seal(run_id, pages, "a")
+    assert ledger.record_pages(run_id, pages, "a")
+    assert ledger.seal(run_id, pages, "a")
+    assert ledger.counts(run_id) == Counts(5, 0, 0)
+
+
+def test_one_that_another_has_overtaken_amid_its_pages_stops(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_portions(monkeypatch)
+    run_id = new_run_id()
+    pages = pages_of(run_id, 60)
+
+    def overtake() -> None:
+        ledger.open_run(a_run(run_id, opening="quick"))
+        ledger.record_pages(run_id, pages[:1], "quick")
+
+    ledger.open_run(a_run(run_id, opening="slow"))
+    assert not ledger.record_pages(run_id, pages, "slow", overtake)
+    assert list(ledger.pages(run_id)) == pages[:1]
+    assert ledger.seal(run_id, pages[:1], "quick")
+
+
+def test_several_that_have_found_the_same_record_it_together(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_portions(monkeypatch)
+    run_id = new_run_id()
+    pages = pages_of(run_id, 60)
+    ledger.open_run(a_run(run_id, opening="o"))
+    with ThreadPoolExecutor(3) as threads:
+        each = [threads.submit(ledger.record_pages, run_id, pages, "o") for _ in range(3)]
+        assert all(one.result() for one in each)
+    assert sorted(page.message.page for page in ledger.pages(run_id)) == list(range(1, 61))
+    assert [ledger.seal(run_id, pages, "o") for _ in range(2)] == [True, False]
+
+
+def test_nothing_counts_before_the_seal(ledger: Ledger) -> None:
+    run_id = new_run_id()
+    ledger.open_run(a_run(run_id))
+    ledger.record_pages(run_id, pages_of(run_id, 3))
+    assert ledger.counts(run_id) == Counts()
+    assert ledger.shard_counts(run_id) == ()
+    assert not any(ledger.counts(run_id, shard).total for shard in range(SHARDS))
+
+
+def test_rows_are_written_once_by_many_transactions_at_once(
+    cloud: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, client = new_run_id(), cloud.session.client("dynamodb", endpoint_url=cloud.url)
+    ledger = DynamoLedger(client, cloud.table)
+    pages = pages_of(run_id, 640)
+    ledger.open_run(a_run(run_id))
+    together = threading.Barrier(MAX_THREADS)
+    written: list[int] = []
+    puts: Counter[str] = Counter()
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        entries = params["TransactItems"]
+        puts.update(entry["Put"]["Item"]["sk"]["S"] for entry in entries if "Put" in entry)
+        written.append(len(entries) - 1)
+        if len(written) <= MAX_THREADS:
+            together.wait(30)
+
+    client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", note)
+    for _ in range(2):
+        assert ledger.record_pages(run_id, pages)
+    assert sum(written) == 640
+    assert len(written) == SHARDS
+    assert set(puts.values()) == {1}
+
+
+def test_the_time_of_a_dispatch_is_noted_until_the_run_is_under_way(ledger: Ledger) -> None:
+    run_id = new_run_id()
+    ledger.open_run(a_run(run_id, dispatched_at=5))
+    assert ledger.note_dispatch(run_id, 0)
+    run = ledger.load_run(run_id)
+    assert run is not None
+    assert run.dispatched_at == 0
+    ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
+    assert not ledger.note_dispatch(run_id, 7)
+
+
+def test_what_is_sent_only_grows(ledger: Ledger) -> None:
+    run_id = new_run_id()
+    ledger.open_run(a_run(run_id))
+    assert ledger.note_sent(run_id, 5)
+    assert not ledger.note_sent(run_id, 3)
+    run = ledger.load_run(run_id)
+    assert run is not None
+    assert run.sent == 5
+    ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)
+    assert not ledger.note_sent(run_id, 9)
+
+
+def test_pages_come_shard_by_shard_from_any_on(ledger: Ledger) -> None:
+    (first, *_) = sealed_run(ledger, 60)
+    shards = [page.shard for page in ledger.pages(first.run_id)]
+    assert len(shards) == 60
+    assert shards == sorted(shards)
+    later = [page.shard for page in ledger.pages(first.run_id, PageState.QUEUED, 20)]
+    assert later == [shard for shard in shards if shard >= 20]
 
 
 def test_rows_of_a_sealed_run_are_not_written_over(ledger: Ledger) -> None:

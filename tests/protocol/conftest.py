@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from console import replay
+from dispatcher import sending
 from tests.protocol.stage import lay_out
 
 
@@ -30,3 +31,9 @@ def silence() -> Iterator[None]:
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the calls of a replay come in one order, so that an example can be repeated."""
     monkeypatch.setattr(replay, "MAX_THREADS", 1)
+
+
+@pytest.fixture(autouse=True)
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an invocation end, and its successor go on, between two messages."""
+    monkeypatch.setattr(sending, "MIN_MESSAGES", 1)

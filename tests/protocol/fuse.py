@@ -11,6 +11,7 @@ from pipeline.dead_letters import DeadLetter, DeadLetters, Hand
 from pipeline.ledger import Ledger
 from pipeline.message import Message
 from pipeline.outbox import Depth, Outbox
+from pipeline.run import Page
 from worker.inbox import Delivery
 
 
@@ -61,6 +62,19 @@ class Wire:
             return self.fuse().pass_on(lambda: _whole(method(*arguments, **named)))
 
         return call
+
+
+@dataclass(frozen=True)
+class WiredLedger(Wire):
+    """The ledger; a process may die amid the pages that it records."""
+
+    def record_pages(self, run_id: str, pages: Iterable[Page], *others: Any) -> Any:
+        passed = (self.fuse().pass_on(partial(_same, page)) for page in pages)
+        return self.part.record_pages(run_id, passed, *others)
+
+
+def _same(page: Page) -> Page:
+    return page
 
 
 def _whole(answer: Any) -> Any:
@@ -159,7 +173,7 @@ class Process:
 
     def __init__(self, ledger: Ledger, outbox: Outbox, dead_letters: DeadLetters, jobs: Jobs):
         self.fuse = Fuse()
-        self.ledger = cast("Ledger", self.wire(ledger))
+        self.ledger = cast("Ledger", WiredLedger(ledger, self._fuse))
         self.outbox: Outbox = WiredOutbox(outbox, self._fuse)
         self.dead_letters: DeadLetters = WiredDeadLetters(dead_letters, self._fuse)
         self.jobs = cast("Jobs", self.wire(jobs))

@@ -13,6 +13,7 @@ from console.errors import ConsoleError
 from dispatcher.reconcile import MAX_FINAL_JOBS, MAX_RESENDS, MAX_RESTARTS
 from pipeline.errors import TransientError
 from pipeline.run import CANCEL_SECONDS, Run, RunState, Upload
+from tests.builders import deadline_after
 from tests.protocol.fuse import Crash, Fuse
 from tests.protocol.promises import Promises, check_rest
 from tests.protocol.stage import InHand, Stage, Worker
@@ -35,6 +36,9 @@ fuses = st.none() | st.tuples(places, ends) | st.tuples(places, ends)
 outcomes = st.sampled_from(["tiled", "tiled", "damaged", "throttled", "replaced"])
 tasks = st.sampled_from(["all.json", "all.json", "map.json"])
 numbers = st.integers(0, 5)
+LONG = 10_000
+patience = st.sampled_from([LONG, LONG, 0, 1, 2, 5, 30, 80])
+"""How many looks at the clock an invocation of the dispatcher has time for."""
 TROUBLES = ("lapse", "lapse", "send_twice", "kill_all", "redrive", "end_jobs", "die")
 VERBS = (
     *("replay", "replay", "replay", "cancel", "resume", "resume", "manifests", "finalize"),
@@ -170,29 +174,30 @@ class Protocol(RuleBasedStateMachine):
 
     # The dispatcher
 
-    @initialize(task=tasks, drawn=fuses)
-    def upload_first(self, task: str, drawn: Drawn) -> None:
-        self.upload(task, drawn)
+    @initialize(task=tasks, looks=patience, drawn=fuses)
+    def upload_first(self, task: str, looks: int, drawn: Drawn) -> None:
+        self.upload(task, drawn, looks)
 
     @precondition(lambda self: len(self.uploads) < MAX_UPLOADS)
-    @rule(task=tasks, drawn=fuses)
-    def upload_another(self, task: str, drawn: Drawn) -> None:
-        self.upload(task, drawn)
+    @rule(task=tasks, looks=patience, drawn=fuses)
+    def upload_another(self, task: str, looks: int, drawn: Drawn) -> None:
+        self.upload(task, drawn, looks)
 
-    def upload(self, task: str, drawn: Drawn) -> None:
+    def upload(self, task: str, drawn: Drawn, looks: int = LONG) -> None:
         number = len(self.uploads)
         time = f"2026-03-01T12:00:{number:02d}.000Z"
         self.uploads.append(Upload("batch", task, f"{number:02d}", time))
-        self.dispatch(number, drawn)
+        self.dispatch(number, drawn, looks)
 
-    @rule(number=numbers, drawn=fuses)
-    def dispatch_again(self, number: int, drawn: Drawn) -> None:
-        self.dispatch(number, drawn)
+    @rule(number=numbers, looks=patience, drawn=fuses)
+    def dispatch_again(self, number: int, looks: int, drawn: Drawn) -> None:
+        self.dispatch(number, drawn, looks)
 
-    def dispatch(self, number: int, drawn: Drawn) -> None:
+    def dispatch(self, number: int, drawn: Drawn, looks: int) -> None:
+        """Dispatch an upload, until the time is over at one of the looks at the clock."""
         with self.fused(drawn) as fuse:
             upload = self.uploads[number % len(self.uploads)]
-            self.stage.dispatch(self.stage.process(fuse), upload)
+            self.stage.dispatch(self.stage.process(fuse), upload, deadline_after(looks))
 
     # Workers
 

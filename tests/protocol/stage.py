@@ -11,6 +11,7 @@ from console.replay import Choice, Chosen, remove_letters, replay
 from console.resume import resume
 from console.scale import scale
 from dispatcher.check import StoreForms
+from dispatcher.deadline import NEVER, Deadline
 from dispatcher.dispatch import Dispatcher
 from dispatcher.reconcile import Limits, Reconciler
 from manifest_builder.build import finish_run
@@ -148,7 +149,7 @@ class Stage:
         process.fuse = fuse or Fuse()
         return process
 
-    def dispatcher(self, process: Process) -> Dispatcher:
+    def dispatcher(self, process: Process, deadline: Deadline = NEVER) -> Dispatcher:
         stores = StoreForms(self.source.as_uri(), self.dest.as_uri())
         return Dispatcher(
             MemoryTaskFiles(TASKS),
@@ -156,10 +157,11 @@ class Stage:
             process.outbox,
             process.jobs,
             stores,
+            deadline=deadline,
         )
 
-    def dispatch(self, process: Process, upload: Upload) -> None:
-        self.dispatcher(process).dispatch(upload)
+    def dispatch(self, process: Process, upload: Upload, deadline: Deadline = NEVER) -> None:
+        self.dispatcher(process, deadline).dispatch(upload)
 
     def reconcile(self, process: Process, *, by_hand: bool = False) -> None:
         Reconciler(

@@ -42,6 +42,16 @@ class Story(Protocol):
         self.serve(0, "tiled", 8, None)
         self.build_it()
 
+    def dispatched_in_pieces(self) -> None:
+        self.upload("all.json", None, 0)
+        for looks in (0, 1, 40, 1, 0):
+            self.dispatch(0, None, looks)
+        for _ in range(2):
+            self.world.pass_time(10)
+            self.reconcile(None)
+        self.serve(0, "tiled", 8, None)
+        self.build_it()
+
     def one_fails_and_is_replayed(self) -> None:
         self.upload("all.json", None)
         self.serve(0, "damaged", 1, None)
@@ -114,6 +124,7 @@ class Story(Protocol):
 
 STORIES: list[Callable[[Story], None]] = [
     Story.all_is_well,
+    Story.dispatched_in_pieces,
     Story.one_fails_and_is_replayed,
     Story.two_want_the_same_item,
     Story.cancelled_and_resumed,

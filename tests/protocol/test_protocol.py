@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from console.embedded import EmbeddedCloud
-from pipeline import dead_letters, dynamo_items, dynamo_pages
+from pipeline import dead_letters, dynamo_items, dynamo_pages, dynamo_recording
 from tests.protocol.machine import IS_THOROUGH, Protocol
 from tests.protocol.worlds import EmbeddedWorld, MemoryWorld
 
@@ -48,6 +48,8 @@ def test_the_promises_hold_on_the_embedded_cloud(
     # transaction, so that a process may die between two of them.
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
     monkeypatch.setattr(dynamo_pages, "MAX_TRANSACTION_ENTRIES", 3)
+    monkeypatch.setattr(dynamo_recording, "MAX_TRANSACTION_ENTRIES", 2)
+    monkeypatch.setattr(dynamo_recording, "MAX_PAGES_IN_HAND", 1)
     monkeypatch.setattr(dynamo_items, "MAX_TRANSACTION_ENTRIES", 1)
 
     class Embedded(Protocol):

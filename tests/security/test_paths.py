@@ -70,10 +70,10 @@ def test_no_key_and_no_cell_leads_out_of_the_prefix(keys: list[str], cell: str) 
         listing = [Listed(f"{key}/p1.tif", "e", 1) for key in keys]
         expansion = expand("run-1", listing)
         quoted = cell.replace('"', '""').encode(errors="replace")
-        items = dict.fromkeys(page.message.item for page in expansion.pages)
+        items = dict.fromkeys(page.message.item for page in expansion.pages())
         rows = b"".join(b'"%s","%s"\n' % (item.encode(errors="replace"), quoted) for item in items)
         csv = b'identifier,title\n"%s",x\n' % quoted + rows
-        publish(dest, source, [done(page.message) for page in expansion.pages], csv)
+        publish(dest, source, [done(page.message) for page in expansion.pages()], csv)
         assert sorted(path.name for path in root.iterdir()) == ["dest", "source"]
         assert [path.name for path in source.iterdir()] == ["rows.csv"]
         assert all(file.startswith(f"{PREFIX}/") for file in files_below(dest))

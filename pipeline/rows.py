@@ -49,7 +49,7 @@ RUN = "RUN"
 COUNT = "COUNT"
 JOB = "JOB#"
 PAGE = "PAGE#"
-_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+_SERIALIZER = TypeSerializer()
 STALE = -1
 """In place of how many rows are written: there may be some of another opening."""
 

@@ -1,5 +1,6 @@
 """One embedded cloud for all tests that want the real thing; each takes names of its own on it."""
 
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from pipeline.dynamo_ledger import DynamoLedger
+
+# Last, so that what is tested is the wheel, which has no benchmarks.
+sys.path.append(str(Path(__file__).parents[1]))
 
 # How long an example takes says something of the machine, not of the code.
 settings.register_profile("tilepool", deadline=None)
@@ -69,11 +73,15 @@ def memory_ledger() -> MemoryLedger:
     return MemoryLedger()
 
 
-@pytest.fixture(params=["memory", "embedded"])
+@pytest.fixture(params=["memory", "simulated", "embedded"])
 def ledger(request: pytest.FixtureRequest) -> Ledger:
-    """Both ledgers, for contract tests. Runs have random ids, so they share one table."""
+    """All ledgers, for contract tests. Runs have random ids, so they share one table."""
     if request.param == "memory":
         return MemoryLedger()
+    if request.param == "simulated":
+        from tests.simulated import new_simulated_ledger  # noqa: PLC0415  # see the path above
+
+        return new_simulated_ledger()
     ledger: DynamoLedger = request.getfixturevalue("cloud").ledger
     return ledger
 

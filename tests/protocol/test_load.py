@@ -9,6 +9,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.counters import Pool, run_pool
+from benchmarks.units import (
+    ITEM_READ_UNITS,
+    ITEM_WRITE_UNITS,
+    item_size,
+    read_units,
+    write_units,
+)
 from console.embedded import EmbeddedCloud
 from pipeline import rows
 from pipeline.errors import BadImage
@@ -18,15 +26,6 @@ from pipeline.run import SHARDS, Page, RunState, TiledPage
 from pipeline.task import MAX_WORKERS
 from tests.builders import a_message, a_plan, a_run, failed, new_run_id
 from tests.fakes import MemoryJobs, MemoryQueue, ScriptedTiler
-from tests.protocol.load import (
-    ITEM_READ_UNITS,
-    ITEM_WRITE_UNITS,
-    Pool,
-    item_size,
-    read_units,
-    run_pool,
-    write_units,
-)
 from worker.closing import AtOnce, Closer
 from worker.desk import MAX_REASON_CHARACTERS, RUN_SECONDS, Desk
 from worker.work import PageWork

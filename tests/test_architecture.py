@@ -28,13 +28,14 @@ ONLY_IMPORTERS = {
     "PIL": {
         "worker/decoding.py",
         "worker/pdf.py",
+        "worker/tiling.py",
         "console/verify/decode.py",
         "console/verify/place.py",
         "console/verify/sample.py",
     },
     "pi_heif": {"worker/decoding.py"},
     "pypdfium2": {"worker/pdf.py"},
-    "imagecodecs": {"worker/decoding.py"},
+    "imagecodecs": {"worker/decoding.py", "worker/encoding.py"},
     "tifffile": {"worker/tiff.py", "worker/tiff_decoding.py"},
     "iiif_prezi3": {
         "manifest_builder/build.py",

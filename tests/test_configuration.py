@@ -141,7 +141,7 @@ def test_every_number_that_is_none_is_told(value: str) -> None:
         READERS["worker"](wrong)
     told = {line.partition(":")[0] for line in caught.value.mistakes}
     # Some may be 0, and none has a value that is no number.
-    least_one = {"TILEPOOL_PROCESSES", "TILEPOOL_MEMORY_BYTES"}
+    least_one = {"TILEPOOL_PROCESSES", "TILEPOOL_IN_HAND", "TILEPOOL_MEMORY_BYTES"}
     least_one |= {"TILEPOOL_LEASE_SECONDS", "TILEPOOL_PAGE_SECONDS"}
     assert told == REQUIRED_OF["worker"] | (least_one if value == "0" else set(wrong))
 

@@ -17,6 +17,7 @@ Condition = Callable[[Item, Names, Item], bool]
 TOKEN = re.compile(r"\s*([#:]?\w+|<=|>=|<>|[(),=<>+])")
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
+    "<>": lambda a, b: a != b,
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,
     "<=": lambda a, b: a <= b,

@@ -32,7 +32,7 @@ CALLS_PER_IMAGE = {
 }
 """At most."""
 MOST_CALLS_PER_IMAGE = 4
-BESIDES = 4
+BESIDES = SLOTS + 4
 """Calls of any kind that are not an image's: looks at the run, and what a stop gives back."""
 
 

@@ -102,11 +102,16 @@ class Scene:
         return dict(units)
 
     def read(self) -> dict[str, int]:
-        """Return the read units that looks at single items cost, by the kind of item."""
+        """Return the read units that looks at some items cost, by the kind of item."""
         units: Counter[str] = Counter()
         for operation, params in self.calls:
-            if operation == "GetItem":
-                units[kind_of(params["Key"])] += read_units(self._size(params["Key"]))
+            keys = [params["Key"]] if operation == "GetItem" else []
+            if operation == "BatchGetItem":
+                (asked,) = params["RequestItems"].values()
+                # All counters are read where a run may be complete.
+                keys = asked["Keys"] if len(asked["Keys"]) < SHARDS else []
+            for key in keys:
+                units[kind_of(key)] += read_units(self._size(key))
         return dict(units)
 
     def _size(self, key: dict[str, Any]) -> int:

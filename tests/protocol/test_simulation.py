@@ -24,7 +24,7 @@ def test_workers_do_every_page_once_build_once_and_leave() -> None:
 
 
 def test_the_same_scenario_gives_the_same_outcome() -> None:
-    busy = replace(SMALL, workers=20, image_seconds=0.1, watched=3)
+    busy = replace(SMALL, workers=20, image_seconds=0.1, in_hand=3, watched=3)
     first = simulate(busy)
     assert first.conflicts > 0
     assert first == simulate(busy)

@@ -91,3 +91,18 @@ def test_what_starts_often_loads_only_the_large_libraries_it_wants(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert LARGE & set(loaded) == wanted
+
+
+def test_a_worker_loads_no_image_library_but_in_its_tiling_processes() -> None:
+    heavy = {"PIL", "imagecodecs", "numpy", "pi_heif", "pypdfium2", "pyvips", "tifffile"}
+    script = "import sys, worker.loop, worker.desk, worker.processes; print(*sys.modules)"
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert heavy & set(done.stdout.split()) == set()

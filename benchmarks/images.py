@@ -69,9 +69,13 @@ SCANNERS = ((6_300, 8_000), (7_000, 9_200), (8_200, 10_000), (9_000, 10_700), (9
 GIANT = (26_000, 20_000)
 
 
+SETS = {"full": (50, 20, 1), "medium": (15, 6, 1), "small": (6, 3, 0)}
+"""How many of each kind, by what TILEPOOL_BENCH_IMAGES says."""
+
+
 def pictures(size: str) -> dict[Kind, list[Picture]]:
-    """Return the images of the `full` set, or of the `small` one; every third scan is LZW."""
-    photos, scans, giants = (6, 3, 0) if size == "small" else (50, 20, 1)
+    """Return the images of one of SETS; every third scan is LZW."""
+    photos, scans, giants = SETS[size]
     return {
         Kind.PHOTO: [Picture(Kind.PHOTO, n, *CAMERAS[n % len(CAMERAS)]) for n in range(photos)],
         Kind.SCAN: [

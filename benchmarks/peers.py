@@ -65,7 +65,7 @@ def measure(repeats: int) -> str:
     """Return tables of all contestants, for photographs, scans and the giant apart."""
     seen = {kind: gather(kind, repeats) for kind in Kind}
     seen = {kind: figures for kind, figures in seen.items() if figures.pictures}
-    calls = count_calls(MANY if set_size() == "full" else FEW)
+    calls = count_calls(FEW if set_size() == "small" else MANY)
     parts = [
         f"On {tools.machine()}; medians of {repeats}; the {set_size()} set of images.",
         METHOD,

@@ -162,14 +162,14 @@ def test_what_a_lambda_has_no_time_for_the_schedule_goes_on_with(
     (run_id,) = lambda_handler(large_task, Context(RESERVE_SECONDS))["runs"]
     rows = [len(list(ledger.pages(run_id)))]
     assert 0 < rows[0] < IMAGES
-    while not (run := ledger.load_run(run_id)) or not run.recorded:
+    while rows[-1] < IMAGES:
         assert state_of(ledger, run_id) == (RunState.DISPATCHING, True)
         lambda_handler({"tilepool": "reconcile"}, Context(RESERVE_SECONDS))
         rows.append(len(list(ledger.pages(run_id))))
+        assert rows[-1] > rows[-2]
     assert len(rows) > 2
-    assert rows == sorted(rows)
-    assert ledger.counts(run_id) == Counts(IMAGES, 0, 0)
     lambda_handler({"tilepool": "reconcile"}, Context(900))
+    assert ledger.counts(run_id) == Counts(IMAGES, 0, 0)
     assert state_of(ledger, run_id)[0] is RunState.TILING
     client = boto3.client("sqs")
     assert read_depth(client, os.environ["TILEPOOL_QUEUE_URL"]) == (IMAGES, 0)

@@ -7,25 +7,15 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from benchmarks.simulation.service import Client, World, refusal
+from benchmarks.simulation.service import Bucket, Client, World, refusal
 
 
 @dataclass
 class Jobs:
-    """The jobs that were submitted, and how many calls may come at once."""
+    """The jobs that were submitted, and how many calls may come."""
 
+    submits: Bucket
     names: list[str] = field(default_factory=list)
-    tokens: float = 0.0
-    filled_at: float = 0.0
-
-    def take(self, now: float, rate: int) -> bool:
-        """Take a token of a bucket that a second fills; tell whether there was one."""
-        self.tokens = min(rate, self.tokens + (now - self.filled_at) * rate)
-        self.filled_at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
 
 
 class Batch(Client):
@@ -40,7 +30,7 @@ class Batch(Client):
         """Note a job."""
 
         def serve() -> Any:
-            if not self._jobs.take(self._world.clock.now, self._limits.submits_per_second):
+            if not self._jobs.submits.take(1, self._world.clock.now):
                 code = "TooManyRequestsException"
                 raise ClientError(refusal(code, "SubmitJob"), "SubmitJob")
             self._jobs.names.append(call["jobName"])

@@ -1,6 +1,6 @@
 """DynamoDB as the ledger's client sees it: transactions that refuse each other, and limits."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from benchmarks.simulation.expressions import Item, parse_condition, update
-from benchmarks.simulation.service import Client, World, refusal
+from benchmarks.simulation.service import Bucket, Client, World, refusal
 from benchmarks.units import item_size, read_units, write_units
 
 Key = tuple[str, str]
@@ -25,11 +25,11 @@ class TransactionCanceledException(ClientError):
 
 @dataclass
 class Table:
-    """The items, by partition; those in a transaction's hand; what each partition was asked for."""
+    """The items, by partition; those in a transaction's hand; what each partition may yet take."""
 
     items: dict[str, dict[str, Item]] = field(default_factory=lambda: defaultdict(dict))
     held: set[Key] = field(default_factory=set)
-    asked: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    buckets: dict[tuple[str, str], Bucket] = field(default_factory=dict)
 
     def get(self, key: Key) -> Item | None:
         """Return an item."""
@@ -163,21 +163,20 @@ class DynamoDb(Client):
         return item
 
     def _use(self, kind: str, key: Key, units: int) -> None:
-        """Take units of an item and its partition; raises where there are no more this second."""
+        """Take units of an item and its partition; raises where there are no more."""
         world, limits = self._world, self._limits
         if world.still:
             return
-        second, partition = int(world.clock.now), key[0]
+        now, partition = world.clock.now, key[0]
         if limits.partitions is not None:
             partition = str(crc32(partition.encode()) % limits.partitions)
         most = limits.partition_write_units if kind == "write" else limits.partition_read_units
-        asked = kind, partition, second
-        if self._table.asked[asked] + units > most:
+        bucket = self._table.buckets.setdefault((kind, partition), Bucket(most, most, now))
+        if not bucket.take(units, now):
             code = "ProvisionedThroughputExceededException"
             raise ClientError(refusal(code, kind), kind)
-        self._table.asked[asked] += units
         spent = world.meter.written if kind == "write" else world.meter.read
-        spent[" ".join(key), second] += units
+        spent[" ".join(key), int(now)] += units
 
 
 def _key(key: Item) -> Key:

@@ -19,7 +19,7 @@ from benchmarks.simulation.batch import Batch, Jobs
 from benchmarks.simulation.clock import Clock
 from benchmarks.simulation.dynamodb import DynamoDb, Table
 from benchmarks.simulation.scenario import Scenario
-from benchmarks.simulation.service import World
+from benchmarks.simulation.service import Bucket, World
 from benchmarks.simulation.sqs import Queue, Sqs
 from benchmarks.simulation.tiling import Machine, StandIn, Store
 from pipeline.batch import BatchJobs
@@ -60,7 +60,8 @@ class Pool:
         self.store = Store(self.world)
         self.machines: list[Machine] = []
         self.left = 0
-        self._table, self.jobs = Table(), Jobs()
+        submits = scenario.aws.batch.submits_per_second
+        self._table, self.jobs = Table(), Jobs(Bucket(submits, submits, clock.now))
         self._queues = {QUEUE: Queue(clock), DEAD_LETTERS: Queue(clock)}
         for module in pkgutil.iter_modules(worker.__path__, "worker."):
             import_module(module.name)  # in this thread, whose stack is large

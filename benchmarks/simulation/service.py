@@ -37,6 +37,24 @@ class World:
             self.clock.sleep(seconds / 2 * (1 + self.chance.expovariate(1)))
 
 
+@dataclass(slots=True)
+class Bucket:
+    """A limit per second: of tokens that come steadily, what a second brings may be saved."""
+
+    rate: float
+    tokens: float
+    filled_at: float
+
+    def take(self, tokens: float, now: float) -> bool:
+        """Take tokens; tell whether there were so many."""
+        self.tokens = min(self.rate, self.tokens + (now - self.filled_at) * self.rate)
+        self.filled_at = now
+        if self.tokens < tokens:
+            return False
+        self.tokens -= tokens
+        return True
+
+
 class Client:
     """A client of one service, with botocore's standard retries."""
 

@@ -1,5 +1,6 @@
 """Watching a simulated pool. Imported only where time is virtual already."""
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -26,7 +27,8 @@ def watch(clock: Clock, scenario: Scenario) -> Outcome:
     with pool.still():
         pool.dispatch(int(scenario.asked * (warm_up + scenario.watched) * MARGIN) + 100)
     pool.start()
-    clock.sleep(warm_up)
+    # To the second, for units are counted by the clock's.
+    clock.sleep(math.ceil(clock.now + warm_up) - clock.now)
     pool.world.meter.reset()
     return _measured(pool, scenario.watched)
 

@@ -30,9 +30,10 @@ class Batch(Client):
         """Note a job."""
 
         def serve() -> Any:
-            if not self._jobs.submits.take(1, self._world.clock.now):
+            if not self._jobs.submits.holds(1, self._world.clock.now):
                 code = "TooManyRequestsException"
                 raise ClientError(refusal(code, "SubmitJob"), "SubmitJob")
+            self._jobs.submits.tokens -= 1
             self._jobs.names.append(call["jobName"])
             return {"jobId": f"job-{len(self._jobs.names)}"}
 

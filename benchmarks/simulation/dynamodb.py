@@ -1,6 +1,6 @@
 """DynamoDB as the ledger's client sees it: transactions that refuse each other, and limits."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -35,6 +35,14 @@ class Table:
         """Return an item."""
         return self.items[key[0]].get(key[1])
 
+    def put(self, items: Mapping[Key, Item | None]) -> None:
+        """Write items; None removes one."""
+        for (partition, place), item in items.items():
+            if item is None:
+                self.items[partition].pop(place, None)
+            else:
+                self.items[partition][place] = item
+
 
 class DynamoDb(Client):
     """A client of one table."""
@@ -56,8 +64,8 @@ class DynamoDb(Client):
         """Return an item."""
 
         def serve() -> Any:
-            item = self._read(_key(Key))
-            return {} if item is None else {"Item": item}
+            found = self._read([_key(Key)])
+            return {"Item": found[0]} if found else {}
 
         return self._call("GetItem", self._limits.read_seconds, serve)
 
@@ -66,8 +74,7 @@ class DynamoDb(Client):
         ((name, request),) = RequestItems.items()
 
         def serve() -> Any:
-            found = [self._read(_key(key)) for key in request["Keys"]]
-            return {"Responses": {name: [item for item in found if item is not None]}}
+            return {"Responses": {name: self._read([_key(key) for key in request["Keys"]])}}
 
         return self._call("BatchGetItem", self._limits.read_seconds, serve)
 
@@ -85,7 +92,7 @@ class DynamoDb(Client):
         def serve() -> Any:
             found = [i for _, i in sorted(partition.items()) if condition(i, {}, values)]
             units = read_units(sum(map(item_size, found)))
-            self._use("read", (values[":pk"]["S"], ""), units)
+            self._use("read", {(values[":pk"]["S"], ""): units})
             return {"Items": found if call["ScanIndexForward"] else found[::-1]}
 
         yield self._call("Query", self._limits.read_seconds, serve)
@@ -110,73 +117,73 @@ class DynamoDb(Client):
             world.clock.sleep(wait)
 
     def _transact(self, entries: Sequence[Mapping[str, Any]]) -> list[Any] | None:
-        """Try a transaction; return why it was refused. It costs as much, whatever becomes of it.
+        """Try a transaction; return why it was refused. A refusal takes as long as a success.
 
-        It has its items in hand from when it comes until it is done. AWS does not tell for how
+        One for which there are no units costs none, and is in nobody's way. Any other costs its
+        units, and has its items in hand from when it comes until it ends. AWS does not tell for how
         long that is; all the time is the worst.
         """
         world, table = self._world, self._table
         writes = [next(iter(entry.items())) for entry in entries]
         keys = [_key(write.get("Key") or write["Item"]) for _, write in writes]
+        before = [table.get(key) for key in keys]
+        after = [_written(*write, item) for write, item in zip(writes, before, strict=True)]
+        try:
+            self._use("write", dict(zip(keys, map(_units, before, after), strict=True)))
+        except ClientError:
+            world.take(self._limits.transaction_seconds)
+            world.meter.throttled[TRANSACT] += 1
+            return [{"Code": "ThrottlingError"}, *[NONE] * (len(keys) - 1)]
         met = [{"Code": "TransactionConflict"} if key in table.held else NONE for key in keys]
         mine = set(keys) - table.held
         table.held |= mine
-        try:
-            world.take(self._limits.transaction_seconds)
-            return self._write(writes, keys, met)
-        finally:
-            table.held -= mine
-
-    def _write(
-        self, writes: Sequence[Any], keys: Sequence[Key], met: list[Any]
-    ) -> list[Any] | None:
-        before = [self._table.get(key) for key in keys]
-        after = [
-            _written(kind, write, item) for (kind, write), item in zip(writes, before, strict=True)
-        ]
-        sizes = [
-            max(item_size(old or {}), item_size(new or {}))
-            for old, new in zip(before, after, strict=True)
-        ]
-        try:
-            for key, size in zip(keys, sizes, strict=True):
-                self._use("write", key, write_units(size))
-        except ClientError:
-            self._world.meter.throttled[TRANSACT] += 1
-            return [{"Code": "ThrottlingError"}, *[NONE] * (len(keys) - 1)]
+        world.take(self._limits.transaction_seconds)
+        table.held -= mine
         if any(reason is not NONE for reason in met):
-            self._world.meter.conflicts += 1
+            world.meter.conflicts += 1
             return met
         holds = [_holds(write, item) for (_, write), item in zip(writes, before, strict=True)]
         if not all(holds):
             return [NONE if held else {"Code": "ConditionalCheckFailed"} for held in holds]
-        for (partition, place), item in zip(keys, after, strict=True):
-            if item is None:
-                self._table.items[partition].pop(place, None)
-            else:
-                self._table.items[partition][place] = item
+        table.put(dict(zip(keys, after, strict=True)))
         return None
 
-    def _read(self, key: Key) -> Item | None:
-        item = self._table.get(key)
-        self._use("read", key, read_units(item_size(item or {})))
-        return item
+    def _read(self, keys: Sequence[Key]) -> list[Item]:
+        items = {key: self._table.get(key) for key in keys}
+        self._use("read", {key: read_units(item_size(i or {})) for key, i in items.items()})
+        return [item for item in items.values() if item is not None]
 
-    def _use(self, kind: str, key: Key, units: int) -> None:
-        """Take units of an item and its partition; raises where there are no more."""
+    def _use(self, kind: str, units: Mapping[Key, int]) -> None:
+        """Take units of items' partitions, all or none; raises where one has no more."""
         world, limits = self._world, self._limits
         if world.still:
             return
-        now, partition = world.clock.now, key[0]
-        if limits.partitions is not None:
-            partition = str(crc32(partition.encode()) % limits.partitions)
+        now = world.clock.now
         most = limits.partition_write_units if kind == "write" else limits.partition_read_units
-        bucket = self._table.buckets.setdefault((kind, partition), Bucket(most, most, now))
-        if not bucket.take(units, now):
+        wanted: Counter[str] = Counter()
+        for (partition, _), number in units.items():
+            wanted[self._partition(partition)] += number
+        buckets = [
+            (self._table.buckets.setdefault((kind, name), Bucket(most, most, now)), number)
+            for name, number in wanted.items()
+        ]
+        if not all(bucket.holds(number, now) for bucket, number in buckets):
             code = "ProvisionedThroughputExceededException"
             raise ClientError(refusal(code, kind), kind)
         spent = world.meter.written if kind == "write" else world.meter.read
-        spent[" ".join(key), int(now)] += units
+        for bucket, number in buckets:
+            bucket.tokens -= number
+        for key, number in units.items():
+            spent[" ".join(key), int(now)] += number
+
+    def _partition(self, name: str) -> str:
+        """Return the partition of the table that a partition key lies in."""
+        partitions = self._limits.partitions
+        return name if partitions is None else str(crc32(name.encode()) % partitions)
+
+
+def _units(before: Item | None, after: Item | None) -> int:
+    return write_units(max(item_size(before or {}), item_size(after or {})))
 
 
 def _key(key: Item) -> Key:

@@ -45,14 +45,11 @@ class Bucket:
     tokens: float
     filled_at: float
 
-    def take(self, tokens: float, now: float) -> bool:
-        """Take tokens; tell whether there were so many."""
+    def holds(self, tokens: float, now: float) -> bool:
+        """Tell whether there are so many tokens by now."""
         self.tokens = min(self.rate, self.tokens + (now - self.filled_at) * self.rate)
         self.filled_at = now
-        if self.tokens < tokens:
-            return False
-        self.tokens -= tokens
-        return True
+        return self.tokens >= tokens
 
 
 class Client:

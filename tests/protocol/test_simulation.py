@@ -34,7 +34,8 @@ def test_a_partition_takes_no_more_than_its_limit() -> None:
     narrow = Aws(dynamodb=DynamoDb(partitions=1, partition_write_units=20))
     outcome = simulate(replace(SMALL, watched=5, aws=narrow))
     assert outcome.throttled > 0
-    assert outcome.write_units <= 20
+    # What a second brings may have been saved.
+    assert outcome.write_units * outcome.seconds <= 20 * (outcome.seconds + 1)
 
 
 def test_what_the_ledger_does_not_use_is_refused() -> None:

@@ -30,8 +30,9 @@ def building(ledger: Ledger, plan: Plan, pages: Sequence[Page]) -> str:
     run_id = new_run_id()
     ledger.open_run(a_run(run_id, plan))
     rows = [replace(page, message=replace(page.message, run_id=run_id)) for page in pages]
-    ledger.record_pages(run_id, [Page(row.message) for row in rows])
-    ledger.seal(run_id, rows)
+    queued = [Page(row.message) for row in rows]
+    assert ledger.record_pages(run_id, queued)
+    assert ledger.seal(run_id, queued)
     for row in rows:
         ledger.settle(row)
     ledger.advance(run_id, RunState.DISPATCHING, RunState.TILING)

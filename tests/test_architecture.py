@@ -15,7 +15,7 @@ MODULES = sorted(
     for package in PACKAGES
     for file in (ROOT / package).rglob("*.py")
 )
-ENTRY_POINTS = ("handler.py", "__main__.py")
+ENTRY_POINTS = ("handler.py", "__main__.py", "worker/nursery.py")
 
 ONLY_IMPORTERS = {
     "pyvips": {

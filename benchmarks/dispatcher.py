@@ -11,7 +11,9 @@ from pathlib import Path
 from statistics import median
 from urllib.request import urlopen
 
-ROOT = Path(__file__).parents[1]
+# As a script, not a module: its folder must not come before the packages that are measured.
+SCRIPT = [sys.executable, "-P"]
+FOLDER = Path(__file__).parent
 LATENCY_MS = 10
 INVOCATION_SECONDS = 840
 """A Lambda's 15 minutes, less what is kept in reserve."""
@@ -98,8 +100,7 @@ def invoke(url: str, seconds: float) -> dict[str, str | float]:
         "AWS_REGION": "us-east-1",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.one_dispatch", str(seconds)],
-        cwd=ROOT,
+        [*SCRIPT, str(FOLDER / "one_dispatch.py"), str(seconds)],
         env=environment,
         stdout=subprocess.PIPE,
         check=True,
@@ -111,8 +112,8 @@ def invoke(url: str, seconds: float) -> dict[str, str | float]:
 @contextmanager
 def stand_in(latency_ms: int) -> Iterator[str]:
     """Serve S3, DynamoDB and SQS; give their address."""
-    arguments = [sys.executable, "-m", "benchmarks.stand_in", str(latency_ms)]
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    arguments = [*SCRIPT, str(FOLDER / "stand_in.py"), str(latency_ms)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         port = process.stdout.readline().strip() if process.stdout else ""
         try:
             yield f"http://127.0.0.1:{port}"

@@ -1,6 +1,6 @@
 """One invocation of the dispatcher, in a process of its own: its time and memory as JSON.
 
-    python -m benchmarks.one_dispatch SECONDS
+    python -P benchmarks/one_dispatch.py SECONDS
 
 The clients are the real ones; AWS is where the environment says. The process is the handler's
 but for Lambda's context and Batch.
@@ -21,8 +21,23 @@ from dispatcher.handler import RETRIES
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.outbox import SqsOutbox
 from pipeline.run import Plan, Run, Upload
-from tests.builders import task_body
 
+TASK = {
+    "jobName": "large",
+    "jobQueue": "queue",
+    "jobDefinition": "definition",
+    "environment": [
+        {"name": "AWS_REGION", "value": "us-east-1"},
+        {"name": "COLLECTION_IDENTIFIER", "value": "Letters"},
+        {"name": "ACCESS_DIR", "value": "archive/Letters"},
+        {"name": "AWS_SRC_BUCKET", "value": "scans"},
+        {"name": "AWS_DEST_BUCKET", "value": "exports"},
+        {"name": "DEST_PREFIX", "value": "iiif"},
+        {"name": "DEST_URL", "value": "https://images.example.org"},
+        {"name": "CSV_PATH", "value": "archive/Letters/csv"},
+        {"name": "CSV_NAME", "value": "letters.csv"},
+    ],
+}
 UPLOAD = Upload("batch", "task.json", "1", "2026-03-01T12:00:00.000Z")
 
 
@@ -30,7 +45,7 @@ class Task:
     """The batch bucket."""
 
     def read(self, upload: Upload) -> bytes:
-        return task_body()
+        return json.dumps(TASK).encode()
 
 
 class NoJobs:

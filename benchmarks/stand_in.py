@@ -1,6 +1,6 @@
 """S3, DynamoDB and SQS as far as a dispatch needs them, in a process of their own.
 
-    python -m benchmarks.stand_in LATENCY_MS
+    python benchmarks/stand_in.py LATENCY_MS
 
 Every answer takes so long; nothing is limited. S3 has IMAGES images in items of 200, of which only
 a page of the listing at a time is made. Listens on a port that is printed; `/reset?images=N`

@@ -13,6 +13,7 @@ from pipeline.batch import BatchJobs
 from pipeline.dead_letters import SqsDeadLetters
 from pipeline.dynamo_ledger import DynamoLedger
 from pipeline.outbox import SqsOutbox
+from pipeline.threads import MAX_THREADS
 
 if TYPE_CHECKING:
     from mypy_boto3_batch.client import BatchClient
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LETTER_PATIENCE_SECONDS = 10
 """Letters may be in the reconciler's hand, or another command's."""
-ON_AWS = Config(retries={"mode": "standard", "max_attempts": 5})
+ON_AWS = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=MAX_THREADS)
 CLOCKS_DIFFER = timedelta(minutes=15)
 """S3 refuses requests whose time is further off than that."""
 

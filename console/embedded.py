@@ -28,8 +28,13 @@ from console.cloud.resources import BUCKET, STACK_RESOURCES, TABLE, queue_urls
 from console.deployment import Deployment
 from console.errors import ConsoleError
 from pipeline.environment import DEST_STORE, SOURCE_STORE
+from pipeline.threads import MAX_THREADS
 
-LOCAL = Config(retries={"mode": "standard", "max_attempts": 3}, proxies={})
+LOCAL = Config(
+    retries={"mode": "standard", "max_attempts": 3},
+    proxies={},
+    max_pool_connections=MAX_THREADS,
+)
 STOP_SECONDS = 60
 START_SECONDS = 30
 LOOK_SECONDS = 0.05

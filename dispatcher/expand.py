@@ -6,8 +6,8 @@ of bytes, and its page is made when it is wanted.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from natsort import natsort_keygen, ns
@@ -121,24 +121,26 @@ def item_of(folder: str) -> str:
     return nfc(parts[-1])
 
 
-def _in_order(files: list[File]) -> list[File]:
+def _in_order(files: list[File]) -> tuple[File, ...]:
     # Names that natural order holds equal (p1, p01) keep one order whatever the listing's.
     files.sort(key=_name)
     files.sort(key=lambda file: _natural(_name(file)))
-    return files
+    return tuple(files)
 
 
 def _name(file: File) -> str:
     return file.decode().split("\n", 2)[2]
 
 
-def _clashes(folders: Iterable[str]) -> Iterator[str]:
-    items: dict[str, list[str]] = defaultdict(list)
+def _clashes(folders: Collection[str]) -> Iterator[str]:
+    items = Counter(map(item_of, folders))
+    several: dict[str, list[str]] = defaultdict(list)
     for folder in folders:
-        items[item_of(folder)].append(folder)
-    for item, named in items.items():
-        if len(named) > 1:
-            shown = printable(", ".join(named[:3]))
+        if items[item_of(folder)] > 1:
+            several[item_of(folder)].append(folder)
+    for item in items:
+        if item in several:
+            shown = printable(", ".join(several[item][:3]))
             yield f"ACCESS_DIR: expected each item once, not {item!r} in several folders: {shown}"
         if len(item.encode()) > MAX_ITEM_BYTES:
             yield f"ACCESS_DIR: expected at most {MAX_ITEM_BYTES} bytes in an item's name: {item!r}"

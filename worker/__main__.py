@@ -134,6 +134,7 @@ def _serve(settings: "Settings", processes: "Sequence[TilingProcess]", stop: Sto
     from pipeline.dead_letters import SqsDeadLetters
     from pipeline.dynamo_ledger import DynamoLedger
     from pipeline.outbox import SqsOutbox
+    from pipeline.threads import MAX_THREADS
     from worker.closing import Closer, Closing
     from worker.desk import Delays, Desk
     from worker.heartbeat import CALL_LEAST_SECONDS, CALLS_PER_LEASE, Heartbeat
@@ -144,7 +145,7 @@ def _serve(settings: "Settings", processes: "Sequence[TilingProcess]", stop: Sto
     lease_seconds = settings.lease_seconds
     config = Config(
         retries={"mode": "standard", "max_attempts": 5},
-        max_pool_connections=2 * len(processes) + 2,
+        max_pool_connections=max(MAX_THREADS, 2 * len(processes) + 2),
     )
     # The next beat is its retry.
     call_seconds = max(CALL_LEAST_SECONDS, lease_seconds / CALLS_PER_LEASE)

@@ -1,7 +1,9 @@
 import random
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from natsort import natsorted, ns
 
 from dispatcher.expand import expand, is_image, item_of
 from pipeline.layout import Listed
@@ -50,6 +52,29 @@ def test_the_order_does_not_depend_on_the_listings(keys: list[str]) -> None:
         "a/p1.tif",
         "a/p2.tif",
     ]
+
+
+@given(st.lists(st.text("aA1029 ._-é/", min_size=1, max_size=9), unique=True, max_size=12))
+def test_the_order_in_a_folder_is_that_of_the_whole_keys(names: list[str]) -> None:
+    keys = [f"c/Box 2/Access/{name.replace('/', '')}x.tif" for name in names]
+    keys = sorted({key for key in keys if is_image(key)})
+    expected = natsorted(keys, alg=ns.PATH | ns.IGNORECASE)
+    assert [key for _, _, key in pages_of(*keys)] == expected
+
+
+def test_the_digest_is_the_same_for_the_same_images_alone() -> None:
+    listing = [Listed(f"a/Access/p{number}.tif", f'"{number}"', number) for number in range(5)]
+    digest = expand("run-1", listing).digest()
+    assert expand("run-1", reversed(listing)).digest() == digest
+    first, *others = listing
+    changed = [
+        others,
+        [replace(first, etag='"new"'), *others],
+        [replace(first, size=9), *others],
+        [replace(first, key="a/Access/p00.tif"), *others],
+        [replace(first, key="b/Access/p0.tif"), *others],
+    ]
+    assert digest not in {expand("run-1", other).digest() for other in changed}
 
 
 def test_other_files_are_counted_not_taken() -> None:

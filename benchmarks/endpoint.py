@@ -109,7 +109,8 @@ def _listed(url: str) -> dict[str, Listed]:
     given = client_environment(url)
     session = boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
     s3 = session.client("s3", region_name=REGION, endpoint_url=url)
-    found = s3.list_objects_v2(Bucket=SOURCES).get("Contents", [])
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=SOURCES)
+    found = [entry for page in pages for entry in page.get("Contents", [])]
     return {entry["Key"]: Listed(entry["Key"], entry["ETag"], entry["Size"]) for entry in found}
 
 

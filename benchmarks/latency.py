@@ -23,7 +23,7 @@ TARGET = "≥ 90 %"
 LABELS = (WORKER, SERIAL, PARALLEL)
 QUEUES: Mapping[str, Mapping[Kind, int]] = {
     "full": {Kind.PHOTO: 50, Kind.SCAN: 12},
-    "medium": {Kind.PHOTO: 30, Kind.SCAN: 9},
+    "medium": {Kind.PHOTO: 15, Kind.SCAN: 6},
     "small": {Kind.PHOTO: 6, Kind.SCAN: 3},
 }
 """So many images of a kind: the start and the end of a queue are not what is asked for."""

@@ -34,8 +34,9 @@ os.environ["VIPS_CONCURRENCY"] = "1"
 from pathlib import Path
 from pipeline.errors import BadImage
 from pipeline.task import Options
-from tests.pixels import open_pixels
-from worker.tiling import read_tiles, write_tiles, write_whole_images
+from worker.pixels import with_source
+from worker.spool import Spool
+from worker.tiling import write_files
 source, scratch = map(Path, sys.argv[1:])
 answer = {}
 def make(image):

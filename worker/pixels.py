@@ -41,14 +41,18 @@ class Source:
     load: Callable[[], pyvips.Image]
     size: Size
 
-    def rows(self, size: Size | None = None) -> Iterator[Pixels]:
-        """Yield the pixels from top to bottom, BAND_ROWS at a time, optionally at another size.
+    def resized(self, size: Size, quality: int) -> bytes:
+        """Return a JPEG of the whole at another size. Decodes the image; raises pyvips.Error."""
+        # libvips' own sink: resizing for bands of rows would keep most of the image.
+        image = self.load().thumbnail_image(size.width, height=size.height, size="force")
+        return bytes(image.jpegsave_buffer(Q=quality, keep="none"))
+
+    def rows(self) -> Iterator[Pixels]:
+        """Yield the pixels from top to bottom, BAND_ROWS at a time.
 
         Each call decodes the image. Raises pyvips.Error.
         """
         image = self.load()
-        if size not in {None, self.size}:
-            image = image.thumbnail_image(size.width, height=size.height, size="force")
         region = pyvips.Region.new(image)
         for top in range(0, image.height, BAND_ROWS):
             rows = min(BAND_ROWS, image.height - top)

@@ -40,10 +40,7 @@ def _whole_image(source: Source, size: Size, kept: Sequence[Pixels], quality: in
     if large and large[-1].shape[0] >= size.height:
         return encode(_resize(large[-1], size), quality)
     # Larger than what is kept of the pyramid: another pass.
-    jpeg = BandedJpeg(size.height, quality)
-    for rows in source.rows(size):
-        jpeg.add(rows)
-    return jpeg.finish()
+    return source.resized(size, quality)
 
 
 class _Rows:

@@ -33,7 +33,8 @@ TILING_VARIABLES = {
     "VIPS_CONCURRENCY": "1",
     "OPENBLAS_NUM_THREADS": "1",
     # Memory that is used again and again should not be asked of the system each time: mallopt(3).
-    "MALLOC_MMAP_THRESHOLD_": "67108864",
+    # But bands of giants are given back, or they leave gaps that nothing else fills.
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
     "MALLOC_TRIM_THRESHOLD_": "134217728",
 }
 """What the tiling processes inherit."""

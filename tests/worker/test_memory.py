@@ -4,6 +4,7 @@ Each image is made and tiled by processes of their own, for a process's peak nev
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from worker.__main__ import TILING_VARIABLES
 from worker.tiff_decoding import _sample_bytes
 
 STREAMED_BYTES = 600_000_000
@@ -29,8 +31,7 @@ image = pyvips.Image.black({side}, {side}, bands=3).copy(interpretation="srgb") 
 image.cast("uchar").write_to_file(sys.argv[1], {options})
 """
 TILE = """
-import json, os, sys
-os.environ["VIPS_CONCURRENCY"] = "1"
+import json, sys
 from pathlib import Path
 from pipeline.errors import BadImage
 from pipeline.task import Options
@@ -70,6 +71,7 @@ def tile(source: Path, scratch: Path) -> dict[str, int]:
     scratch.mkdir()
     done = subprocess.run(
         [sys.executable, "-c", TILE, str(source), str(scratch)],
+        env={**os.environ, **TILING_VARIABLES},
         check=True,
         capture_output=True,
         text=True,

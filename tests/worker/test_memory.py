@@ -35,11 +35,13 @@ import json, sys
 from pathlib import Path
 from pipeline.errors import BadImage
 from pipeline.task import Options
+from worker.opening import keep_nothing_open
 from worker.pixels import with_source
 from worker.spool import Spool
 from worker.tiling import write_files
 source, scratch = map(Path, sys.argv[1:])
 answer = {}
+keep_nothing_open()
 def make(image):
     pyramid, spool = Options().pyramid(*image.size), Spool(scratch)
     write_files(image, pyramid, 85, spool)

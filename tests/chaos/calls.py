@@ -178,7 +178,11 @@ class Call:
             yield {INFO_FILE: Point.INFO, RECEIPT_FILE: Point.RECEIPT}.get(name, Point.TILE)
 
     def _points_of_queue(self) -> Iterator[Point]:
-        in_hand = {"ReceiveMessage": Point.RECEIVE, "DeleteMessage": Point.DELETE}
+        in_hand = {
+            "ReceiveMessage": Point.RECEIVE,
+            "DeleteMessage": Point.DELETE,
+            "DeleteMessageBatch": Point.DELETE,
+        }
         if self.operation in in_hand and self.role is Role.WORKER:
             yield in_hand[self.operation]
         if self.operation == "SendMessageBatch":

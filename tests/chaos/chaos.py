@@ -145,6 +145,9 @@ class Chaos:
             self.hands.receive(child.session, json.loads(response.body))
         if call.operation == "DeleteMessage":
             self.hands.forget(call.values["ReceiptHandle"])
+        if call.operation == "DeleteMessageBatch":
+            for entry in call.values["Entries"]:
+                self.hands.forget(entry["ReceiptHandle"])
         if call.operation == "TransactWriteItems":
             for write in call.writes:
                 if write.is_page and write.sets("state", "done"):

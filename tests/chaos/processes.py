@@ -118,7 +118,7 @@ class Census:
 
 def _role(command: list[str]) -> Role | None:
     module = command[2] if command[1:2] == ["-m"] else ""
-    if any("multiprocessing.spawn" in argument for argument in command):
+    if any("multiprocessing.forkserver" in argument for argument in command):
         return Role.TILER
     return {
         "worker": Role.WORKER,

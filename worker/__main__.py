@@ -85,7 +85,13 @@ def main() -> None:
         os._exit(0 if stop.by_signal else 1)
 
     with tempfile.TemporaryDirectory(prefix="tilepool-turns-") as turns:
-        processes = _processes(settings, Path(turns))
+        try:
+            processes = _processes(settings, Path(turns))
+        except OSError as error:
+            # What processes are forked from listens on a socket there.
+            mistake = f"TMPDIR: {error}; expected a folder with a path of at most 70 characters"
+            log.error("bad_environment", mistakes=[mistake])  # noqa: TRY400  # it tells all
+            sys.exit(EXIT_CODE)
         hurried = [stop, settings.grace_seconds, processes, end]
         hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
         hurry.start()

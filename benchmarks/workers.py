@@ -5,6 +5,7 @@ What more than its cores would do is simulated: `benchmarks.pool`.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-import pyvips
-
+from benchmarks.images import Kind, Picture, kept
+from benchmarks.tools import bench_folder
 from console.cloud.child_environment import child_environment
 from console.embedded import NEVER_SECONDS, EmbeddedCloud, embedded_cloud
 from pipeline.layout import Layout
@@ -25,7 +26,7 @@ from pipeline.task import Options
 IMAGES = 24
 DELIVERED = 2
 """As pages of how many items each image is tiled."""
-WIDTH, HEIGHT, QUALITY = 4_000, 3_000, 92
+WIDTH, HEIGHT = 4_000, 3_000
 POOLS = ((1, 1), (2, 1), (1, 2), (2, 2), (1, 4))
 """Workers, and tiling processes of each."""
 UPLOAD = Upload("batch", "tasks/task.json", "0055AED6DCD90281E5", "2026-03-01T12:00:00.000Z")
@@ -36,8 +37,10 @@ def measure(repeats: int) -> str:
     rates: dict[tuple[int, int], list[float]] = {pool: [] for pool in POOLS}
     with tempfile.TemporaryDirectory(prefix="tilepool-bench-") as folder:
         place = Path(folder)
+        (place / "source").mkdir()
         for number in range(IMAGES):
-            write_photograph(place / "source" / f"p{number}.jpg", number)
+            picture = Picture(Kind.PHOTO, number, WIDTH, HEIGHT)
+            shutil.copyfile(kept(picture, bench_folder() / "images"), _source(place, number))
         with embedded_cloud(place / "cloud", {}, reconcile_seconds=NEVER_SECONDS) as cloud:
             for turn in range(repeats):
                 for pool in POOLS:
@@ -67,15 +70,8 @@ def measure(repeats: int) -> str:
     )
 
 
-def write_photograph(file: Path, seed: int) -> None:
-    """Write a JPEG of soft shapes and grain."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    shapes = pyvips.Image.gaussnoise(WIDTH // 32, HEIGHT // 32, mean=128, sigma=60, seed=seed)
-    soft = shapes.resize(32).crop(0, 0, WIDTH // 32 * 32, HEIGHT // 32 * 32)
-    soft = soft.embed(0, 0, WIDTH, HEIGHT, extend="mirror")
-    grain = pyvips.Image.gaussnoise(WIDTH, HEIGHT, mean=0, sigma=4, seed=seed)
-    bands = (soft + grain).bandjoin([soft * 0.8 + grain, soft * 0.6 + grain])
-    bands.cast("uchar").copy(interpretation="srgb").jpegsave(str(file), Q=QUALITY)
+def _source(place: Path, number: int) -> Path:
+    return place / "source" / f"p{number}.jpg"
 
 
 def _rate(cloud: EmbeddedCloud, place: Path, run_id: str, workers: int, processes: int) -> float:

@@ -50,6 +50,8 @@ JOB_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         SOURCE_STORE: FOLDER,
         DEST_STORE: FOLDER,
         "TILEPOOL_PROCESSES": "1",
+        # A folder has no latency that others could hide.
+        "TILEPOOL_IN_HAND": "1",
         "TILEPOOL_IDLE_SECONDS": "2",
         # So long a page waits when its worker was killed.
         "TILEPOOL_LEASE_SECONDS": "30",

@@ -13,6 +13,7 @@ from pipeline.storage import open_storage
 from pipeline.task import Options
 from tests.builders import a_message, a_plan
 from tests.images import write_image
+from tests.steps import run_through
 from worker.page import tile_page
 from worker.work import PageWork
 
@@ -40,7 +41,7 @@ def publish_export(
             write_image(source / key, width, height, seed=page)
             message = a_message(item=item, page=page, key=key)
             with TemporaryDirectory() as scratch:
-                tiled = tile_page(PageWork(message, plan), Path(scratch))
+                tiled = run_through(tile_page(PageWork(message, plan), Path(scratch)))
             pages.append(Page(message, PageState.DONE, tiled))
     csv = b"identifier,title\nmap,The map\n"
     open_storage(plan.source_store).write(plan.csv_key, csv, "text/csv", 0)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -107,29 +106,3 @@ def test_a_worker_loads_no_image_library_but_in_its_tiling_processes() -> None:
         timeout=60,
     )
     assert heavy & set(done.stdout.split()) == set()
-
-
-def test_a_worker_whose_scratch_has_too_long_a_path_says_so_in_one_line(tmp_path: Path) -> None:
-    folder = tmp_path / ("x" * 90)
-    folder.mkdir()
-    given = {
-        REGION: "us-east-1",
-        "TILEPOOL_TABLE": "ledger",
-        "TILEPOOL_QUEUE_URL": "http://127.0.0.1:9/pages",
-        "TILEPOOL_DEAD_LETTER_QUEUE_URL": "http://127.0.0.1:9/dead",
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "TMPDIR": str(folder),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "worker"],
-        env={**os.environ, **given},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    (line,) = done.stderr.splitlines()
-    assert done.returncode == EXIT_CODE
-    (mistake,) = json.loads(line)["mistakes"]
-    assert mistake.startswith("TMPDIR: AF_UNIX path too long")
-    assert list(folder.iterdir()) == []

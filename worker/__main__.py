@@ -8,11 +8,8 @@ job at any time.
 import os
 import signal
 import sys
-import tempfile
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,35 +81,30 @@ def main() -> None:
         log.warning("stop_forced")
         os._exit(0 if stop.by_signal else 1)
 
-    with tempfile.TemporaryDirectory(prefix="tilepool-turns-") as turns:
-        try:
-            processes = _processes(settings, Path(turns))
-        except OSError as error:
-            # What processes are forked from listens on a socket there.
-            mistake = f"TMPDIR: {error}; expected a folder with a path of at most 70 characters"
-            log.error("bad_environment", mistakes=[mistake])  # noqa: TRY400  # it tells all
-            sys.exit(EXIT_CODE)
-        hurried = [stop, settings.grace_seconds, processes, end]
-        hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
-        hurry.start()
-        log.info("worker_started", processes=settings.processes, in_hand=len(processes))
-        retired = _serve(settings, processes, stop)
+    try:
+        processes = _processes(settings)
+    except OSError as error:
+        # What processes are forked from listens on a socket there, or in /tmp for a long path.
+        mistake = f"TMPDIR: expected a folder that can be written to ({error})"
+        log.error("bad_environment", mistakes=[mistake])  # noqa: TRY400  # it tells all
+        sys.exit(EXIT_CODE)
+    hurried = [stop, settings.grace_seconds, processes, end]
+    hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
+    hurry.start()
+    log.info("worker_started", processes=settings.processes, in_hand=len(processes))
+    retired = _serve(settings, processes, stop)
     log.info("worker_stopped", by_signal=stop.by_signal, retired=retired)
 
 
-def _processes(settings: "Settings", turns: Path) -> "list[TilingProcess]":
+def _processes(settings: "Settings") -> "list[TilingProcess]":
     """Return the tiling processes: those that begin, then those that take turns with them."""
-    from worker.confinement import tile_page
     from worker.processes import TilingProcess, load_libraries
-    from worker.turns import FileTurns
 
     load_libraries()
-    cores = [
-        partial(tile_page, turns=FileTurns(turns / str(core))) for core in range(settings.processes)
-    ]
+    cores = [threading.Lock() for _ in range(settings.processes)]
     return [
-        TilingProcess(settings.page_seconds, settings.memory_bytes, tile)
-        for tile in cores * settings.in_hand
+        TilingProcess(settings.page_seconds, settings.memory_bytes, turn=core)
+        for core in cores * settings.in_hand
     ]
 
 

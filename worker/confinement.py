@@ -14,8 +14,7 @@ from pathlib import Path
 
 from pipeline.errors import TilepoolError
 from pipeline.run import TiledPage
-from worker.turns import NO_TURNS, Turns
-from worker.work import PageWork
+from worker.work import PageWork, Steps
 
 OUT_OF_MEMORY = 71
 """A tiling process's exit code."""
@@ -26,7 +25,11 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 """https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html"""
 TAKE_ME_FIRST = "1000"
 
-TilePage = Callable[[PageWork, Path], TiledPage]
+TilePage = Callable[[PageWork, Path], Steps[TiledPage]]
+
+
+_under_way: list[Steps[TiledPage]] = []
+"""The page of this process, between two steps."""
 
 
 class UnforeseenError(Exception):
@@ -61,22 +64,32 @@ def answer() -> None:
     """Do nothing: whoever waits for it knows that this process is there."""
 
 
-def tile_page(work: PageWork, scratch: Path, turns: Turns = NO_TURNS) -> TiledPage:
+def tile_page(work: PageWork, scratch: Path) -> Steps[TiledPage]:
     """Tile a page as `worker.page` does."""
     from worker import page
 
-    return page.tile_page(work, scratch, turns)
+    return page.tile_page(work, scratch)
 
 
-def tile_confined(tile_page: TilePage, work: PageWork, scratch: Path) -> TiledPage:
-    """Tile a page; raise what is ours, and UnforeseenError for all else.
-
-    An error that cannot be pickled, or not unpickled, would break the pool.
-    """
+def begin_page(tile_page: TilePage, work: PageWork, scratch: Path) -> TiledPage | None:
+    """Work on a page until it is done, or pauses: None; raise like `go_on`."""
     # Where libvips puts files of its own. It asks the C library, not Python.
     os.putenv("TMPDIR", str(scratch))
+    _under_way[:] = [tile_page(work, scratch)]
+    return go_on()
+
+
+def go_on() -> TiledPage | None:
+    """Work on the page under way until it is done, or pauses: None.
+
+    Raises what is ours, and UnforeseenError for all else: an error that cannot be pickled, or not
+    unpickled, would break the pool.
+    """
     try:
-        return tile_page(work, scratch)
+        next(_under_way[0])
+    except StopIteration as done:
+        tiled: TiledPage = done.value
+        return tiled
     except TilepoolError:
         raise
     except MemoryError:
@@ -84,6 +97,7 @@ def tile_confined(tile_page: TilePage, work: PageWork, scratch: Path) -> TiledPa
         os._exit(OUT_OF_MEMORY)
     except BaseException as error:
         raise UnforeseenError(f"{type(error).__name__}: {error}") from error
+    return None
 
 
 def _end_with_the_worker() -> None:

@@ -35,15 +35,15 @@ from worker.pixels import Source, with_source
 from worker.receipt import Receipt, parse_receipt
 from worker.spool import Spool
 from worker.tiling import write_files
-from worker.turns import NO_TURNS, Turns
-from worker.work import PageWork
+from worker.work import PageWork, Steps
 
 
-def tile_page(work: PageWork, scratch: Path, turns: Turns = NO_TURNS) -> TiledPage:
+def tile_page(work: PageWork, scratch: Path) -> Steps[TiledPage]:
     """Publish a page's tiles, unless those of an earlier run are still right.
 
-    `scratch` is an empty folder; the caller removes it, for this process may be killed. While
-    another page has the turn of computing, this one's source is fetched and its tiles uploaded.
+    It pauses when its source is there, until it may compute, and when all files are made, before
+    they are uploaded. `scratch` is an empty folder; the caller removes it, for this process may be
+    killed.
     Raises BadImage, MissingObject or TransientError.
     """
     started = time.monotonic()
@@ -51,7 +51,7 @@ def tile_page(work: PageWork, scratch: Path, turns: Turns = NO_TURNS) -> TiledPa
     receipt = _read_receipt(dest, work.receipt)
     reused = receipt is not None and receipt.covers(work.message.etag, work.plan.options)
     if receipt is None or not reused:
-        receipt = _publish_tiles(work, dest, scratch, turns)
+        receipt = yield from _publish_tiles(work, dest, scratch)
     elif not _is_described(_read_info(dest, work), work, receipt.pyramid):
         # Another address; or a worker died that had withdrawn what another wrote meanwhile.
         receipt = _publish_info(work, dest, receipt.etag, receipt.pyramid, receipt.parts)
@@ -66,12 +66,13 @@ def tile_page(work: PageWork, scratch: Path, turns: Turns = NO_TURNS) -> TiledPa
     )
 
 
-def _publish_tiles(work: PageWork, dest: Storage, scratch: Path, turns: Turns) -> Receipt:
+def _publish_tiles(work: PageWork, dest: Storage, scratch: Path) -> Steps[Receipt]:
     source = scratch / "source"
     etag = _download(work, source)
-    with turns.take():
-        parts = count_parts(source) if work.message.part == 1 else 1
-        pyramid, spool = _make_files(work, source, scratch)
+    yield
+    parts = count_parts(source) if work.message.part == 1 else 1
+    pyramid, spool = _make_files(work, source, scratch)
+    yield
     # Uploads of others should not fill the disk with what is not needed any more.
     source.unlink()
 

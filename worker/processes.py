@@ -5,6 +5,7 @@ even a lock that it dies with, can hold up another's. All are forked from one pr
 loaded the libraries and done nothing else, for obstore's threads would not survive a fork.
 """
 
+import os
 import signal
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as PageTimeout
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -26,8 +28,9 @@ from worker.confinement import (
     OUT_OF_MEMORY,
     TilePage,
     answer,
+    begin_page,
     confine,
-    tile_confined,
+    go_on,
     tile_page,
 )
 from worker.work import PageWork
@@ -41,14 +44,30 @@ GAVE_UP = {OUT_OF_MEMORY, -signal.SIGABRT, -signal.SIGTRAP}
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["worker.nursery"])
 
+SOCKET_FOLDER_BYTES = 60
+"""multiprocessing adds some 35 to a path, of which a socket's may have 104 on macOS."""
+SHORT_FOLDER = "/tmp"  # noqa: S108  # multiprocessing makes a folder of its own in it
+
+ALONE = nullcontext()
+"""The turn of a process that shares its core with none."""
+
 Result = TypeVar("Result")
 
 log = structlog.get_logger()
 
 
 def load_libraries() -> None:
-    """Have the libraries of all tiling processes loaded, and do not wait for it."""
-    forkserver.ensure_running()
+    """Have the libraries of all tiling processes loaded, and do not wait for it.
+
+    Raises OSError where there is no folder for the socket of the process that does it.
+    """
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > SOCKET_FOLDER_BYTES:
+        tempfile.tempdir = SHORT_FOLDER
+    try:
+        forkserver.ensure_running()
+    finally:
+        tempfile.tempdir = folder
 
 
 class Tiler(Protocol):
@@ -69,8 +88,10 @@ class GaveUp(TransientError):
 class TilingProcess:
     """A slot's tiling process, and a fresh one after each that has died.
 
-    `page_seconds` limits the time of a page, `memory_bytes` what the process may hold. `stop` and
-    `revoke` may be called by any thread, and wait for nothing; all else is for the slot's.
+    `page_seconds` limits the time of each step of a page, `memory_bytes` what the process may
+    hold. Processes of one `turn` decode and encode one after another: so more of them may be
+    fetching and uploading than there are cores, without the memory of more decoded images. `stop`
+    and `revoke` may be called by any thread, and wait for nothing; all else is for the slot's.
     """
 
     def __init__(
@@ -78,12 +99,14 @@ class TilingProcess:
         page_seconds: float,
         memory_bytes: int = MEMORY_BYTES,
         tile: TilePage = tile_page,
+        turn: AbstractContextManager[object] = ALONE,
     ) -> None:
         # The processes ignore SIGTERM, so pebble need not wait for what it brings.
         CONSTS.term_timeout = 0
         self._page_seconds = page_seconds
         self._memory_bytes = memory_bytes
         self._tile = tile
+        self._turn = turn
         self._lock = threading.Lock()
         self._stopped = False
         self._revoked = False
@@ -154,11 +177,7 @@ class TilingProcess:
         for _ in range(MAX_STARTS):
             with tempfile.TemporaryDirectory(prefix="tilepool-") as scratch:
                 try:
-                    future = self._run(
-                        tile_confined, self._tile, work, Path(scratch), timeout=self._page_seconds
-                    )
-                    self._fresh = False
-                    return future.result()
+                    return self._go_through(work, Path(scratch))
                 except BrokenProcessPool:
                     # It died before it took the page up.
                     self.close()
@@ -168,6 +187,19 @@ class TilingProcess:
                     raise self._reason(error) from error
         raise TransientError("the tiling process died before it took the page up")
 
+    def _go_through(self, work: PageWork, scratch: Path) -> TiledPage:
+        seconds = self._page_seconds
+        begun = self._run(begin_page, self._tile, work, scratch, timeout=seconds)
+        self._fresh = False
+        tiled = begun.result()
+        if tiled is None:
+            # The time that others take is not the page's.
+            with self._turn:
+                tiled = self._run(go_on, timeout=seconds).result()
+        while tiled is None:
+            tiled = self._run(go_on, timeout=seconds).result()
+        return tiled
+
     def _run(
         self, function: Callable[..., Result], *args: object, timeout: float | None
     ) -> ProcessFuture[Result]:
@@ -175,6 +207,7 @@ class TilingProcess:
             if self._stopped or self._revoked:
                 raise CancelledError
             if self._pool is None:
+                load_libraries()
                 self._pool = ProcessPool(
                     max_workers=1,
                     initializer=confine,

@@ -1,10 +1,17 @@
 """What a tiling process is given to do."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from pipeline.layout import Layout
 from pipeline.message import Message
 from pipeline.run import Plan
+
+Result = TypeVar("Result")
+
+Steps: TypeAlias = Generator[None, None, Result]
+"""Work that pauses."""
 
 
 @dataclass(frozen=True, slots=True)

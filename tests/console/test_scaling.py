@@ -20,6 +20,7 @@ from console.keep import bring_up
 from console.local import LocalRun, prepare_task
 from pipeline.run import Counts
 from tests.builders import ENVIRONMENT, task_body
+from tests.console.halting import tiling
 from tests.console.test_keep import kept, tilepool, until
 from tests.images import write_image
 
@@ -60,7 +61,7 @@ class Scene:
     def _halted_with_pages(self, workers: int) -> bool:
         if self.cloud.outbox.depth().in_flight < workers:
             return False
-        for process in self.tiling():
+        for process in tiling(self.cloud.process):
             os.kill(process, signal.SIGSTOP)
             self.halted.add(process)
         # One that was met between two pages takes none, for its process does not answer.
@@ -75,12 +76,6 @@ class Scene:
             with suppress(ProcessLookupError):
                 os.kill(self.halted.pop(), signal.SIGCONT)
 
-    def tiling(self) -> set[int]:
-        """Return the ids of the processes that tile, or are about to: the workers' children."""
-        parents = dict(_parents())
-        workers = {process for process, parent in parents.items() if parent == self.cloud.process}
-        return {process for process, parent in parents.items() if parent in workers}
-
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return what the workers have logged by this name."""
         found = []
@@ -88,12 +83,6 @@ class Scene:
             lines = log.read_text("utf-8").splitlines()
             found += [json.loads(line) for line in lines if line.startswith("{")]
         return [event for event in found if event["event"] == name]
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            yield int(stat.parent.name), int(stat.read_text().rpartition(")")[2].split()[1])
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from console.submit import Folders, TaskFile, find_run_of, prepare_file
 from pipeline.errors import BadTask
 from pipeline.run import RunState, Upload
 from tests.builders import ENVIRONMENT, a_run, new_run_id, task_body
+from tests.console.halting import tiling
 from tests.console.test_failed_uploads import lambda_record, on_aws, own_queue, put, s3_event
 from tests.console.test_keep import kept, tilepool, until
 from tests.console.test_kept_runs import task
@@ -342,7 +343,7 @@ def test_what_only_the_dispatcher_can_tell_is_told(
 def test_a_run_that_is_followed_goes_on_when_its_user_stops(
     kept: CloudFolder, task: Path, source: Path, dest: Path
 ) -> None:
-    # So much that it is still at work when the command is told to stop, however slow that is.
+    # So much that it is still at work when it is halted.
     for number in range(14):
         write_image(source / ENVIRONMENT["ACCESS_DIR"] / f"book/Access/q{number}.tif", 4_000, 4_000)
     bring_up(kept.path)
@@ -358,8 +359,14 @@ def test_a_run_that_is_followed_goes_on_when_its_user_stops(
         for line in running.stdout:
             if line.startswith("tiling"):
                 break
+        with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
+            halted = tiling(cloud.process)
+        for process in halted:
+            os.kill(process, signal.SIGSTOP)
         running.send_signal(signal.SIGINT)
         _, told = running.communicate(timeout=60)
+        for process in halted:
+            os.kill(process, signal.SIGCONT)
     assert running.returncode == 1
     with embedded_cloud(kept.path, {}, NEVER_SECONDS) as cloud:
         (run_id,) = cloud.ledger.runs()

@@ -39,6 +39,7 @@ from tests.builds import (
     write_csv,
 )
 from tests.fakes import MemoryLedger
+from tests.steps import run_through
 from worker.page import tile_page
 from worker.work import PageWork
 
@@ -570,7 +571,7 @@ def tile(plan: Plan, source: Path, images: Mapping[Message, tuple[int, int]]) ->
     for message, (width, height) in images.items():
         draw(source, message.key, width, height)
         with TemporaryDirectory() as scratch:
-            tiled = tile_page(PageWork(message, plan), Path(scratch))
+            tiled = run_through(tile_page(PageWork(message, plan), Path(scratch)))
         pages.append(Page(message, PageState.DONE, tiled))
     return pages
 

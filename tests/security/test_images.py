@@ -18,12 +18,12 @@ from pathlib import Path
 from pipeline.errors import PermanentError
 from worker.confinement import confine
 from worker.parts import count_parts
-from tests.pixels import open_pixels
+from worker.pixels import with_source
 confine(4_000_000_000)
 source, scratch = Path(sys.argv[1]), Path(sys.argv[2])
 try:
     count_parts(source)
-    pixels = open_pixels(source, scratch)
+    pixels = with_source(source, scratch, lambda image: image.load().copy_memory())
     print("read", pixels.width, pixels.height)
 except PermanentError as error:
     print("refused", error)

@@ -23,6 +23,7 @@ from console.serve import make_server
 from pipeline.layout import Layout
 from pipeline.task import Options
 from tests.builders import a_message, a_plan
+from tests.steps import run_through
 from worker.page import tile_page
 from worker.work import PageWork
 
@@ -82,7 +83,7 @@ def publish(source: Path, dest: Path, host: str, options: Options) -> None:
     plan = a_plan(source, dest, options=options, layout=Layout(PREFIX, f"http://{host}"))
     scratch = source / "scratch"
     scratch.mkdir()
-    tile_page(PageWork(a_message(key="p1.png"), plan), scratch)
+    run_through(tile_page(PageWork(a_message(key="p1.png"), plan), scratch))
 
 
 def validate(host: str, image_api: int) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,7 @@ from tests.files import write_tiff
 from tests.photographs import in_cmyk, in_srgb
 from tests.pixels import open_pixels
 from tests.profiles import cmyk, display_p3
+from tests.steps import run_through
 from worker import pixels
 from worker.page import tile_page
 from worker.work import PageWork
@@ -181,7 +182,7 @@ def test_what_is_published_is_upright_and_carries_nothing(
         a_message(key=f"p1.{kind}"), a_plan(source, dest, options=Options(tile_size=64))
     )
     with tempfile.TemporaryDirectory() as scratch:
-        tile_page(work, Path(scratch))
+        run_through(tile_page(work, Path(scratch)))
     info = json.loads((dest / work.info).read_bytes())
     upright = turned(photographs.portrait(), orientation)
     assert (info["height"], info["width"]) == upright.shape[:2]

@@ -21,10 +21,10 @@ from pipeline.task import Options
 from tests.builders import a_message, a_plan
 from tests.exports import Export
 from tests.images import textured, write_image, write_pages, write_truncated
+from tests.steps import run_through
 from worker.budget import MAX_SOURCE_BYTES
 from worker.page import _publish_tiles, tile_page
 from worker.receipt import Receipt
-from worker.turns import NO_TURNS
 from worker.work import PageWork
 
 SERVICE = "iiif/archive/Letters/tiles/book-1"
@@ -46,7 +46,7 @@ def _listed_etag(source: Path, name: str) -> str:
 
 def publish(work: PageWork) -> TiledPage:
     with tempfile.TemporaryDirectory() as scratch:
-        return tile_page(work, Path(scratch))
+        return run_through(tile_page(work, Path(scratch)))
 
 
 def files_of(dest: Path, service: str = SERVICE) -> set[str]:
@@ -353,7 +353,7 @@ class Watched(Storage):
     def publish(self, work: PageWork) -> Receipt:
         """Do what a worker does that saw no receipt when it began."""
         with tempfile.TemporaryDirectory() as scratch:
-            return _publish_tiles(work, self, Path(scratch), NO_TURNS)
+            return run_through(_publish_tiles(work, self, Path(scratch)))
 
 
 def test_a_first_tiling_deletes_nothing(source: Path, dest: Path) -> None:

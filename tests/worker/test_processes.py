@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -83,7 +83,17 @@ def tile(work, scratch):
         os.worn = True
     elif what == "worn":
         raise MemoryError
+    if what.startswith("turn"):
+        yield
+        _, seconds, folder = what.split(":")
+        if not seconds:
+            os._exit(3)
+        os.mkdir(f"{folder}/inside")  # where another is, it raises
+        time.sleep(float(seconds))
+        os.rmdir(f"{folder}/inside")
+        yield
     return TiledPage(width=7, height=5, sizes=(), tiles=1, seconds=os.getpid())
+    yield
 '''
 
 
@@ -312,6 +322,36 @@ def test_a_page_that_turns_in_circles_is_stopped(poison: ModuleType) -> None:
         assert tiler.tile(play("good")).width == 7
 
 
+@contextmanager
+def sharing_a_turn(poison: ModuleType, page_seconds: float) -> Iterator[list[TilingProcess]]:
+    """Three processes that are up."""
+    turn = threading.Lock()
+    tilers = [TilingProcess(page_seconds, tile=poison.tile, turn=turn) for _ in range(3)]
+    with ExitStack() as stack:
+        for tiler in tilers:
+            stack.enter_context(closing(tiler))
+            tiler.prepare()
+        yield tilers
+
+
+def test_processes_of_one_turn_compute_one_after_another_and_waiting_is_not_their_time(
+    poison: ModuleType, tmp_path: Path
+) -> None:
+    work = play(f"turn:1.2:{tmp_path}")
+    with sharing_a_turn(poison, 2) as tilers, ThreadPoolExecutor() as threads:
+        pages = [threads.submit(tiler.tile, work) for tiler in tilers]
+        assert len({page.result(PATIENCE_SECONDS).seconds for page in pages}) == 3
+
+
+def test_a_process_that_dies_in_its_turn_holds_up_nobody(
+    poison: ModuleType, tmp_path: Path
+) -> None:
+    with sharing_a_turn(poison, PATIENCE_SECONDS) as tilers:
+        with pytest.raises(TransientError, match="died"):
+            tilers[0].tile(play("turn::"))
+        assert tilers[1].tile(play(f"turn:0:{tmp_path}")).width == 7
+
+
 def test_a_process_that_stands_still_is_replaced(poison: ModuleType) -> None:
     with closing(TilingProcess(page_seconds=2, tile=poison.tile)) as tiler:
         with ThreadPoolExecutor() as threads:
@@ -415,6 +455,16 @@ def test_a_tiling_process_ends_with_its_worker(tmp_path: Path) -> None:
         holder = await_holder(sources[0])
         worker.kill()
         await_end(holder)
+
+
+@pytest.mark.usefixtures("poison")
+def test_a_scratch_folder_may_have_a_path_of_any_length(tmp_path: Path) -> None:
+    script, work, scratch = tmp_path / "script.py", tmp_path / "work", tmp_path / ("x" * 120)
+    script.write_text(WORKER)
+    work.write_bytes(pickle.dumps(play("good")))
+    scratch.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(scratch)}
+    subprocess.run([sys.executable, script, work], env=environment, check=True, timeout=60)
 
 
 def await_holder(file: Path) -> int:

@@ -67,6 +67,8 @@ MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 MAX_PUTS = 32
 """Uploads one image may have under way: hides the store's latency, bounds the memory."""
+CHUNK_BYTES = 1 << 20
+"""Of a download, at a time: memory that malloc keeps, where larger pieces are new memory each."""
 
 
 class MissingObject(PermanentError):
@@ -161,7 +163,7 @@ class Storage:
             answer = obstore.get(self._store, key)
             _check_size(key, answer.meta["size"], limit_bytes)
             with target.open("wb") as file:
-                for chunk in answer.stream():
+                for chunk in answer.stream(CHUNK_BYTES):
                     file.write(chunk)
             return answer.meta["e_tag"] or ""
 

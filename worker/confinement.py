@@ -3,6 +3,7 @@
 The worker itself imports this too, and needs no image library for that.
 """
 
+import mmap
 import multiprocessing
 import os
 import resource
@@ -40,7 +41,7 @@ def confine(memory_bytes: int) -> None:
     """Bind this process: to its memory, its worker's life and signals, and libvips' best loaders.
 
     It dies of what it asks for beyond so many bytes, and not its neighbours with it. Raises
-    MemoryError where that is next to nothing.
+    OSError where that is next to nothing.
     """
     # A signal to the whole session is the worker's business, which ends this process in time.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -57,7 +58,7 @@ def confine(memory_bytes: int) -> None:
     threading.Thread(target=_end_with_the_worker, name="orphan", daemon=True).start()
     # After the thread, whose start hangs where there is no memory for it.
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    bytearray(LEAST_BYTES)
+    mmap.mmap(-1, LEAST_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
 
 
 def answer() -> None:

@@ -63,6 +63,15 @@ def main() -> None:
     stop = Stop()
     os.environ.update(TILING_VARIABLES)
 
+    from worker.forking import load_libraries
+
+    unwritable: OSError | None = None
+    try:
+        load_libraries()
+    except OSError as error:
+        # To be told with a log.
+        unwritable = error
+
     import structlog
 
     from pipeline.environment import EXIT_CODE, BadEnvironment
@@ -77,17 +86,17 @@ def main() -> None:
         log.error("bad_environment", mistakes=error.mistakes)  # noqa: TRY400  # it tells all
         sys.exit(EXIT_CODE)
 
+    if unwritable is not None:
+        # What processes are forked from listens on a socket there, or in /tmp for a long path.
+        mistake = f"TMPDIR: expected a folder that can be written to ({unwritable})"
+        log.error("bad_environment", mistakes=[mistake])
+        sys.exit(EXIT_CODE)
+
     def end() -> None:
         log.warning("stop_forced")
         os._exit(0 if stop.by_signal else 1)
 
-    try:
-        processes = _processes(settings)
-    except OSError as error:
-        # What processes are forked from listens on a socket there, or in /tmp for a long path.
-        mistake = f"TMPDIR: expected a folder that can be written to ({error})"
-        log.error("bad_environment", mistakes=[mistake])  # noqa: TRY400  # it tells all
-        sys.exit(EXIT_CODE)
+    processes = _processes(settings)
     hurried = [stop, settings.grace_seconds, processes, end]
     hurry = threading.Thread(target=_hurry, args=hurried, daemon=True)
     hurry.start()
@@ -98,9 +107,8 @@ def main() -> None:
 
 def _processes(settings: "Settings") -> "list[TilingProcess]":
     """Return the tiling processes: those that begin, then those that take turns with them."""
-    from worker.processes import TilingProcess, load_libraries
+    from worker.processes import TilingProcess
 
-    load_libraries()
     cores = [threading.Lock() for _ in range(settings.processes)]
     return [
         TilingProcess(settings.page_seconds, settings.memory_bytes, turn=core)

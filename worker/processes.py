@@ -5,7 +5,6 @@ even a lock that it dies with, can hold up another's. All are forked from one pr
 loaded the libraries and done nothing else, for obstore's threads would not survive a fork.
 """
 
-import os
 import signal
 import tempfile
 import threading
@@ -14,7 +13,6 @@ from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as PageTimeout
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
-from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -33,6 +31,7 @@ from worker.confinement import (
     go_on,
     tile_page,
 )
+from worker.forking import PROCESSES, load_libraries
 from worker.work import PageWork
 
 MEMORY_BYTES = settings.MEMORY_BYTES
@@ -41,33 +40,12 @@ START_SECONDS = 120
 GAVE_UP = {OUT_OF_MEMORY, -signal.SIGABRT, -signal.SIGTRAP}
 """How a process ends that is refused memory: in Python, in C++, in GLib."""
 
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["worker.nursery"])
-
-SOCKET_FOLDER_BYTES = 60
-"""multiprocessing adds some 35 to a path, of which a socket's may have 104 on macOS."""
-SHORT_FOLDER = "/tmp"  # noqa: S108  # multiprocessing makes a folder of its own in it
-
 ALONE = nullcontext()
 """The turn of a process that shares its core with none."""
 
 Result = TypeVar("Result")
 
 log = structlog.get_logger()
-
-
-def load_libraries() -> None:
-    """Have the libraries of all tiling processes loaded, and do not wait for it.
-
-    Raises OSError where there is no folder for the socket of the process that does it.
-    """
-    folder = tempfile.gettempdir()
-    if len(os.fsencode(folder)) > SOCKET_FOLDER_BYTES:
-        tempfile.tempdir = SHORT_FOLDER
-    try:
-        forkserver.ensure_running()
-    finally:
-        tempfile.tempdir = folder
 
 
 class Tiler(Protocol):

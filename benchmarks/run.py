@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
 PAGE = ROOT / "docs" / "performance.md"
-SECTIONS = ("peers", "latency", "workers", "pool", "dispatcher", "manifests", "startup")
+SECTIONS = ("peers", "steps", "latency", "workers", "pool", "dispatcher", "manifests", "startup")
 REPEATS = 3
 
 

@@ -74,6 +74,42 @@ class _Rows:
             yield self._band[: self._filled]
 
 
+class _Strip:
+    """Gathers rows into a row of tiles, each by itself in memory, as an encoder wants it."""
+
+    def __init__(self, side: int, width: int) -> None:
+        self._side = side
+        self._lefts = range(0, width, side)
+        self._last_width = width - self._lefts[-1]
+        self._tiles: Pixels | None = None
+        self._filled = 0
+
+    def add(self, rows: Pixels) -> Iterator[list[Pixels]]:
+        """Yield the rows of tiles that are whole by now; each is good until the next is asked for.
+
+        The last tile of a row may be narrower, and those of the last row lower.
+        """
+        if self._tiles is None:
+            shape = (len(self._lefts), self._side, self._side, rows.shape[2])
+            self._tiles = np.empty(shape, np.uint8)
+        while len(rows):
+            part, rows = np.split(rows, [self._side - self._filled])
+            end = self._filled + len(part)
+            for tile, left in zip(self._tiles, self._lefts, strict=True):
+                cell = part[:, left : left + self._side]
+                tile[self._filled : end, : cell.shape[1]] = cell
+            self._filled = end
+            if self._filled == self._side:
+                yield from self.finish()
+
+    def finish(self) -> Iterator[list[Pixels]]:
+        """Yield the tiles of the rows that are left."""
+        if self._tiles is not None and self._filled:
+            tiles = self._tiles[:, : self._filled]
+            yield [*tiles[:-1], tiles[-1, :, : self._last_width]]
+            self._filled = 0
+
+
 class _Level:
     """A level of the pyramid, and those below it."""
 
@@ -83,7 +119,7 @@ class _Level:
         self._quality = quality
         self._spool = spool
         self._size = pyramid.level(self._factor)
-        self._strips = _Rows(pyramid.tile_size)
+        self._strip = _Strip(pyramid.tile_size, self._size.width)
         self._pairs = _Rows(BAND_ROWS)
         self._top = 0
         self._kept: list[Pixels] = []
@@ -96,8 +132,8 @@ class _Level:
             self._kept.append(rows.copy())
         if self._below is None:
             return
-        for strip in self._strips.add(rows):
-            self._cut(strip)
+        for tiles in self._strip.add(rows):
+            self._write(tiles)
         for band in self._pairs.add(rows):
             self._below.add(_halve(band))
 
@@ -105,8 +141,8 @@ class _Level:
         """Take the end."""
         if self._below is None:
             return
-        for strip in self._strips.finish():
-            self._cut(strip)
+        for tiles in self._strip.finish():
+            self._write(tiles)
         for band in self._pairs.finish():
             self._below.add(_halve(band))
         self._below.finish()
@@ -116,19 +152,18 @@ class _Level:
         below = [] if self._below is None else self._below.kept()
         return [np.concatenate(self._kept), *below] if self._kept else below
 
-    def _cut(self, strip: Pixels) -> None:
+    def _write(self, tiles: Sequence[Pixels]) -> None:
         side, factor = self._pyramid.tile_size, self._factor
         y = self._top * factor
         height = min(side * factor, self._pyramid.height - y)
-        for left in range(0, self._size.width, side):
-            pixels = strip[:, left : left + side]
-            x = left * factor
+        for column, pixels in enumerate(tiles):
+            x = column * side * factor
             width = min(side * factor, self._pyramid.width - x)
             tile = Tile(x, y, width, height, Size(pixels.shape[1], pixels.shape[0]))
             paths = [p for p in self._pyramid.tile_paths[tile.path] if p not in self._spool]
             if paths:
                 self._spool.add(paths, encode(pixels, self._quality))
-        self._top += len(strip)
+        self._top += len(tiles[0])
 
 
 def _halve(rows: Pixels) -> Pixels:

@@ -12,7 +12,11 @@ Pixels = NDArray[np.uint8]
 FULL_CHROMA_QUALITY = 90
 """From here on the chroma is not halved, as libvips has it."""
 BAND_ROWS = 64
-"""Whole MCUs, of 8 or 16 rows. Bands of JPEG_MAX_PX have no more of them than may be counted."""
+"""At most. Bands of JPEG_MAX_PX have no more MCUs than a restart interval may."""
+LEAST_BAND_ROWS = 16
+"""An MCU has 8 or 16."""
+BAND_PX = 1 << 20
+"""At most, where LEAST_BAND_ROWS allow it: bands should be small enough for malloc to keep them."""
 BLOCK_PX = 8
 SOI_BYTES = 2
 FRAME, SCAN = 0xC0, 0xDA
@@ -20,6 +24,14 @@ FRAME, SCAN = 0xC0, 0xDA
 RESTART_INTERVAL = b"\xff\xdd\x00\x04"
 FIRST_RESTART, RESTARTS = 0xD0, 8
 END = b"\xff\xd9"
+
+
+def band_rows(width: int) -> int:
+    """Return how many rows the bands of an image should have: whole MCUs, an even number."""
+    rows = BAND_ROWS
+    while rows > LEAST_BAND_ROWS and rows * width > BAND_PX:
+        rows //= 2
+    return rows
 
 
 def encode(pixels: Pixels, quality: int) -> bytes:
@@ -36,7 +48,7 @@ def encode(pixels: Pixels, quality: int) -> bytes:
 
 
 class BandedJpeg:
-    """One JPEG of bands of BAND_ROWS rows, the last of which may have fewer.
+    """One JPEG of bands of as many rows as `band_rows` says, the last of which may have fewer.
 
     Each band is encoded by itself, as the restart interval that it becomes: ITU-T T.81, B.2.4.4.
     So what is kept of it are its compressed bytes. The result decodes to the same pixels as one
@@ -74,7 +86,7 @@ class BandedJpeg:
         width: int = rows.shape[1]
         halved = rows.shape[2] > 1 and self._quality < FULL_CHROMA_QUALITY
         side = 2 * BLOCK_PX if halved else BLOCK_PX
-        return -(-width // side) * (BAND_ROWS // side)
+        return -(-width // side) * -(-len(rows) // side)
 
 
 def _find(jpeg: bytes, marker: int) -> int:

@@ -17,7 +17,7 @@ import pyvips
 from pipeline.geometry import Size
 from worker.colour import to_srgb
 from worker.decoding import Wanted, damaged
-from worker.encoding import BAND_ROWS, Pixels
+from worker.encoding import Pixels, band_rows
 from worker.kinds import Kind, read_kind
 from worker.opening import UPRIGHT, open_image
 from worker.tiff_decoding import check_segments
@@ -48,14 +48,15 @@ class Source:
         return bytes(image.jpegsave_buffer(Q=quality, keep="none"))
 
     def rows(self) -> Iterator[Pixels]:
-        """Yield the pixels from top to bottom, BAND_ROWS at a time.
+        """Yield the pixels from top to bottom, in bands of `band_rows`.
 
         Each call decodes the image. Raises pyvips.Error.
         """
         image = self.load()
         region = pyvips.Region.new(image)
-        for top in range(0, image.height, BAND_ROWS):
-            rows = min(BAND_ROWS, image.height - top)
+        height = band_rows(image.width)
+        for top in range(0, image.height, height):
+            rows = min(height, image.height - top)
             # Bands rather than strips of tiles: they stay in the CPU's cache.
             samples = region.fetch(0, top, image.width, rows)
             yield np.frombuffer(samples, np.uint8).reshape(rows, image.width, image.bands)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.geometry import LISTED_SIZE_MAX_PX, Pyramid, Size, Tile
-from worker.encoding import BAND_ROWS, BandedJpeg, Pixels, encode
+from worker.encoding import BandedJpeg, Pixels, band_rows, encode
 from worker.pixels import Source
 from worker.spool import Spool
 
@@ -120,7 +120,7 @@ class _Level:
         self._spool = spool
         self._size = pyramid.level(self._factor)
         self._strip = _Strip(pyramid.tile_size, self._size.width)
-        self._pairs = _Rows(BAND_ROWS)
+        self._pairs = _Rows(band_rows(self._size.width))
         self._top = 0
         self._kept: list[Pixels] = []
         last = number + 1 == len(pyramid.scale_factors)

@@ -9,7 +9,8 @@ import pyvips
 from PIL import Image
 
 from pipeline.geometry import JPEG_MAX_PX
-from worker.encoding import BAND_ROWS, BandedJpeg, encode
+from worker.__main__ import TILING_VARIABLES
+from worker.encoding import BandedJpeg, band_rows, encode
 
 NOISE = np.random.default_rng(7)
 
@@ -21,15 +22,17 @@ def noisy(height: int, width: int, bands: int) -> np.ndarray:
 
 def in_bands(pixels: np.ndarray, quality: int) -> bytes:
     jpeg = BandedJpeg(len(pixels), quality)
-    for top in range(0, len(pixels), BAND_ROWS):
-        jpeg.add(pixels[top : top + BAND_ROWS])
+    rows = band_rows(pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        jpeg.add(pixels[top : top + rows])
     return jpeg.finish()
 
 
 @pytest.mark.parametrize("quality", [40, 85, 95])
 @pytest.mark.parametrize("bands", [1, 3])
 @pytest.mark.parametrize(
-    "size", [(1, 1), (64, 64), (65, 17), (640, 1), (641, 333), (1_200, 511), (63, 900)]
+    "size",
+    [(1, 1), (64, 64), (65, 17), (640, 1), (641, 333), (1_200, 511), (63, 900), (70, 20_000)],
 )
 def test_it_decodes_to_the_same_pixels(size: tuple[int, int], bands: int, quality: int) -> None:
     pixels = noisy(*size, bands)
@@ -44,10 +47,19 @@ def test_it_decodes_to_the_same_pixels(size: tuple[int, int], bands: int, qualit
 
 @pytest.mark.parametrize(("quality", "bands"), [(85, 3), (95, 3), (85, 1)])
 def test_the_widest_jpeg_can_be_made_in_bands(quality: int, bands: int) -> None:
-    pixels = np.full((2 * BAND_ROWS + 1, JPEG_MAX_PX, bands), 99, np.uint8)
+    height = 2 * band_rows(JPEG_MAX_PX) + 1
+    pixels = np.full((height, JPEG_MAX_PX, bands), 99, np.uint8)
     image = pyvips.Image.jpegload_buffer(in_bands(pixels, quality), fail_on="warning")
-    assert (image.width, image.height) == (JPEG_MAX_PX, 2 * BAND_ROWS + 1)
+    assert (image.width, image.height) == (JPEG_MAX_PX, height)
     assert (image.min(), image.max()) == (99, 99)
+
+
+@pytest.mark.parametrize("width", [1, 9_600, 16_384, 16_385, 26_000, 32_769, JPEG_MAX_PX])
+def test_a_band_is_memory_that_malloc_keeps(width: int) -> None:
+    """Else each is new memory: 3.4 million page faults for 520 megapixels, and half of the time."""
+    rows = band_rows(width)
+    assert rows % 16 == 0
+    assert 3 * rows * width < int(TILING_VARIABLES["MALLOC_MMAP_THRESHOLD_"])
 
 
 def test_chroma_is_halved_below_quality_90_alone() -> None:

@@ -179,10 +179,10 @@ def _serve(settings: "Settings", processes: "Sequence[TilingProcess]", stop: Sto
         Recall(ledger.load_run) as recall,
         _retirement(settings, ledger) as retirement,
     ):
+        outbox = SqsOutbox(sqs, queue_url)
+        desk = Desk(ledger, outbox, dead_letters, closing, delays=delays)
         slots: list[Slot] = []
         for number, process in enumerate(processes):
-            outbox = SqsOutbox(sqs, queue_url)
-            desk = Desk(ledger, outbox, dead_letters, closing, process, delays=delays)
             begins = number < settings.processes
             before = None if begins else slots[number - settings.processes].relay.after
             slots.append(

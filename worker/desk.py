@@ -69,7 +69,6 @@ class Desk:
         outbox: Outbox,
         dead_letters: DeadLetters,
         ends: Ends,
-        tiler: Tiler,
         *,
         delays: Delays = NORMAL_DELAYS,
         timer: Callable[[], float] = time.monotonic,
@@ -78,7 +77,6 @@ class Desk:
         self._outbox = outbox
         self._dead_letters = dead_letters
         self._ends = ends
-        self._tiler = tiler
         self._delays = delays
         self._runs: TTLCache[str, tuple[Run, Plan]] = TTLCache(MAX_KNOWN_RUNS, RUN_SECONDS, timer)
         self._lock = threading.Lock()
@@ -95,10 +93,10 @@ class Desk:
             return None
         return message
 
-    def attempt(self, message: Message, attempt: int) -> Fate:
+    def attempt(self, message: Message, attempt: int, tiler: Tiler) -> Fate:
         """Tile a message's page, unless its outcome is known or nobody wants it any more."""
         try:
-            return self._attempt(message, self._load_row(message), attempt)
+            return self._attempt(message, self._load_row(message), attempt, tiler)
         except PermanentError as error:
             return Failed(str(error))
         except TransientError as error:
@@ -107,19 +105,19 @@ class Desk:
             log.exception("attempt_broke")
             return Again(f"{type(error).__name__}: {error}")
 
-    def _attempt(self, message: Message, row: Page, attempt: int) -> Fate:
+    def _attempt(self, message: Message, row: Page, attempt: int, tiler: Tiler) -> Fate:
         if self._is_cancelled(message.run_id):
             return Dropped(CANCELLED, row)
         if row.state is PageState.FAILED and message.replays > row.message.replays:
-            return self._take_up(message, row, attempt)
+            return self._take_up(message, row, attempt, tiler)
         if row.state is PageState.DONE or message.replays > 0:
             # Its run had ended, so another may have taken the item, until a moment ago.
             later = self._later_run(message)
             if later is not None:
                 return Failed(_superseded(later)) if row.state is PageState.QUEUED else Known()
-        return _foreseen(row, attempt) or self._tile(message, row)
+        return _foreseen(row, attempt) or self._tile(message, row, tiler)
 
-    def _take_up(self, message: Message, row: Page, attempt: int) -> Fate:
+    def _take_up(self, message: Message, row: Page, attempt: int, tiler: Tiler) -> Fate:
         """Attempt a replayed page, its run reopened."""
         later = self._later_run(message)
         if later is not None:
@@ -129,7 +127,7 @@ class Desk:
             if self._is_stuck(message.run_id):
                 return Dropped("its run's manifests cannot be built", row)
             return Waiting("a replayed page waits until its run can be reopened")
-        return self._attempt(message, page, attempt)
+        return self._attempt(message, page, attempt, tiler)
 
     def settle(self, delivery: Delivery, message: Message, fate: Fate) -> None:
         """Carry out a fate. Every step may run twice."""
@@ -207,12 +205,12 @@ class Desk:
             and run.claimed_at < time.time() - BUILD_SECONDS
         )
 
-    def _tile(self, message: Message, row: Page) -> Fate:
+    def _tile(self, message: Message, row: Page, tiler: Tiler) -> Fate:
         # A page that is done costs a look at its receipt: a second worker may have died while
         # it wrote the same page again.
         _, plan = self._run(message.run_id)
         try:
-            return _judge(row, self._tiler.tile(PageWork(message, plan)))
+            return _judge(row, tiler.tile(PageWork(message, plan)))
         except TransientError:
             # Stopped, perhaps, because its run was cancelled.
             if self._is_cancelled_now(message.run_id):

@@ -15,6 +15,7 @@ from worker.desk import MAX_ATTEMPTS, Desk
 from worker.fate import Again
 from worker.heartbeat import Heartbeat, Lease, now
 from worker.inbox import Delivery, Inbox
+from worker.processes import Tiler
 from worker.recall import Recall
 
 WAIT_SECONDS = 5
@@ -59,7 +60,7 @@ class Patience:
         return depth == EMPTY or still >= self.idle_seconds + self.hidden_seconds
 
 
-class Hands(Protocol):
+class Hands(Tiler, Protocol):
     """What a slot asks of its tiling process."""
 
     def prepare(self) -> None:
@@ -148,7 +149,7 @@ class Slot:
 
     def _work(self, lease: Lease, message: Message) -> None:
         with self.recall.watch(message.run_id, self.hands.revoke):
-            fate = self.desk.attempt(message, lease.attempt)
+            fate = self.desk.attempt(message, lease.attempt, self.hands)
         if lease.lost:
             log.warning("outcome_dropped")
         elif self.stop.is_set() and isinstance(fate, Again):

@@ -57,12 +57,12 @@ class Worker:
     def __init__(self, stage: "Stage") -> None:
         self.stage, self.process = stage, stage.process()
         self.tiler = ScriptedTiler()
+        self.wired = self.process.wire(self.tiler)
         self.desk = Desk(
             self.process.ledger,
             self.process.outbox,
             self.process.dead_letters,
             AtOnce(Closer(self.process.ledger, self.process.jobs, OneByOne())),
-            self.process.wire(self.tiler),
             timer=lambda: stage.world.time,
         )
 
@@ -72,7 +72,7 @@ class Worker:
 
     def attempt(self, hand: InHand, outcome: str) -> None:
         self.tiler.script = lambda work: self.stage.tile(work, outcome)
-        hand.fate = self.desk.attempt(hand.message, hand.delivery.attempt)
+        hand.fate = self.desk.attempt(hand.message, hand.delivery.attempt, self.wired)
 
     def settle(self, hand: InHand, *, loses_delete: bool = False) -> None:
         """Carry out the fate, and give back what breaks, as a slot does."""

@@ -50,7 +50,7 @@ class Scene:
         self.client: Any = self.ledger._table._client
         self.queue, self.jobs, self.tiler = MemoryQueue(), MemoryJobs(), ScriptedTiler()
         ends = AtOnce(Closer(self.ledger, self.jobs, self.queue))
-        self.desk = Desk(self.ledger, self.queue, self.queue.dead_letters, ends, self.tiler)
+        self.desk = Desk(self.ledger, self.queue, self.queue.dead_letters, ends)
         self.run_id = new_run_id()
         messages = [a_message(self.run_id, page=number) for number in range(1, pages + 1)]
         found = [Page(message) for message in messages]
@@ -70,7 +70,8 @@ class Scene:
         assert delivery is not None
         message = self.desk.read(delivery)
         assert message is not None
-        self.desk.settle(delivery, message, self.desk.attempt(message, delivery.attempt))
+        fate = self.desk.attempt(message, delivery.attempt, self.tiler)
+        self.desk.settle(delivery, message, fate)
         return message
 
     @contextmanager

@@ -42,7 +42,7 @@ class Scene:
 
     def another_desk(self) -> Desk:
         ends = AtOnce(Closer(self.ledger, self.jobs, self.queue))
-        return Desk(self.ledger, self.queue, self.queue.dead_letters, ends, self.tiler)
+        return Desk(self.ledger, self.queue, self.queue.dead_letters, ends)
 
     def receive(self) -> MemoryDelivery:
         delivery = self.queue.receive(0)
@@ -54,7 +54,8 @@ class Scene:
         delivery = self.receive()
         message = self.desk.read(delivery)
         if message is not None:
-            self.desk.settle(delivery, message, self.desk.attempt(message, delivery.attempt))
+            fate = self.desk.attempt(message, delivery.attempt, self.tiler)
+            self.desk.settle(delivery, message, fate)
 
     def drain(self) -> None:
         """Serve messages until there are none, letting time pass for those given back."""
@@ -246,7 +247,7 @@ def test_a_crash_between_ledger_and_delete_loses_nothing() -> None:
     scene = Scene()
     delivery = scene.receive()
     message = scene.messages[0]
-    fate = scene.desk.attempt(message, 1)
+    fate = scene.desk.attempt(message, 1, scene.tiler)
     assert isinstance(fate, Done)
     scene.ledger.settle(Page(message, PageState.DONE, fate.tiled))
     del delivery  # the worker died here: neither final job nor delete
@@ -295,14 +296,14 @@ def test_a_run_still_being_dispatched_is_left_to_its_dispatcher() -> None:
 def test_fates_are_what_the_tiler_says() -> None:
     scene = Scene()
     (message,) = scene.messages
-    assert scene.desk.attempt(message, 1) == Done(SMALL)
+    assert scene.desk.attempt(message, 1, scene.tiler) == Done(SMALL)
     scene.tiler.script = raising(BadImage("bad"))
-    assert scene.desk.attempt(message, 1) == Failed("bad")
+    assert scene.desk.attempt(message, 1, scene.tiler) == Failed("bad")
     scene.tiler.script = raising(TransientError("later"))
-    assert scene.desk.attempt(message, 1) == Again("later")
+    assert scene.desk.attempt(message, 1, scene.tiler) == Again("later")
     scene.tiler.script = lambda _work: SMALL
     scene.ledger.settle(Page(message, PageState.DONE, SMALL))
-    assert scene.desk.attempt(message, 1) == Known()
+    assert scene.desk.attempt(message, 1, scene.tiler) == Known()
 
 
 def test_the_runs_row_is_read_once_for_all_its_pages() -> None:
@@ -528,7 +529,7 @@ def cut_off(
         raise Cut
 
     delivery = scene.receive()
-    fate = scene.desk.attempt(message, delivery.attempt)
+    fate = scene.desk.attempt(message, delivery.attempt, scene.tiler)
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, cut)
         with pytest.raises(Cut):
@@ -593,7 +594,7 @@ def test_a_worker_that_saw_fewer_images_does_not_settle_what_another_has_expande
     scene = album()
     message, delivery = scene.messages[1], scene.receive()
     scene.tiler.script = first_of(1)
-    fate = scene.desk.attempt(message, 1)
+    fate = scene.desk.attempt(message, 1, scene.tiler)
     scene.ledger.expand(Page(message), PARTS)  # by another, who then dies
     with pytest.raises(TransientError):
         scene.desk.settle(delivery, message, fate)
@@ -625,7 +626,7 @@ def test_two_workers_with_the_same_source_expand_it_once() -> None:
     scene.queue.send([message])
     scene.queue.entries.insert(1, scene.queue.entries.pop())
     one, other = scene.receive(), scene.receive()
-    fates = [scene.desk.attempt(message, 1) for _ in range(2)]
+    fates = [scene.desk.attempt(message, 1, scene.tiler) for _ in range(2)]
     scene.desk.settle(one, message, fates[0])
     scene.desk.settle(other, message, fates[1])
     scene.drain()

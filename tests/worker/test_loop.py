@@ -45,7 +45,7 @@ class Scene:
         self.queue.send(messages)
         self.stop = threading.Event()
         self.ends = AtOnce(Closer(self.ledger, self.jobs, self.queue))
-        desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.ends, self.tiler)
+        desk = Desk(self.ledger, self.queue, self.queue.dead_letters, self.ends)
         patience = Patience(0, lease_seconds, hidden_seconds=lease_seconds)
         self.heartbeat = Heartbeat(self.queue, lease_seconds)
         self.recall = Recall(self.ledger.load_run)

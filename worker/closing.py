@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import structlog
 
@@ -18,6 +18,7 @@ from pipeline.batch import Jobs
 from pipeline.completion import CLAIM_SECONDS, Completion, complete_run
 from pipeline.ledger import Ledger
 from pipeline.outbox import MAX_BATCH_ENTRIES
+from worker.beside import Beside
 from worker.heartbeat import Heartbeat
 from worker.inbox import Delivery
 
@@ -25,7 +26,6 @@ CLOSE_SECONDS = 5
 """The longest that a settled page waits for others."""
 RETURN_SECONDS = 30
 """After so long a message comes back whose page could not be ended."""
-JOIN_SECONDS = 5
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ class AtOnce:
         """Do nothing: all are ended."""
 
 
-class Closing:
+class Closing(Beside):
     """Gathers settled pages of all slots, and ends them together: one thread for the worker.
 
     Where all messages in hand are settled, there is nothing to wait for.
@@ -109,19 +109,14 @@ class Closing:
         heartbeat: Heartbeat,
         wait_seconds: float = CLOSE_SECONDS,
     ) -> None:
+        super().__init__("closing")
         self._close = close
         self._heartbeat = heartbeat
         self._wait_seconds = wait_seconds
         self._pages: list[Settled] = []
         self._oldest = 0.0
         self._hurried = False
-        self._left = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="closing", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(
         self,
@@ -129,10 +124,10 @@ class Closing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._left.set()
         with self._changed:
-            self._left = True
             self._changed.notify()
-        self._thread.join(JOIN_SECONDS)
+        super().__exit__(kind, error, traceback)
 
     def add(self, page: Settled) -> None:
         with self._changed:
@@ -159,7 +154,7 @@ class Closing:
     def _await(self) -> list[Settled]:
         """Return pages that are due, waiting for them; none at the end."""
         with self._changed:
-            while not self._is_due() and not (self._left and not self._pages):
+            while not self._is_due() and not (self._left.is_set() and not self._pages):
                 until = self._oldest + self._wait_seconds - time.monotonic()
                 self._changed.wait(until if self._pages else None)
             due = self._pages[:MAX_BATCH_ENTRIES]
@@ -170,7 +165,7 @@ class Closing:
     def _is_due(self) -> bool:
         count = len(self._pages)
         return count > 0 and (
-            self._left
+            self._left.is_set()
             or self._hurried
             or count >= min(MAX_BATCH_ENTRIES, self._heartbeat.in_hand())
             or time.monotonic() >= self._oldest + self._wait_seconds

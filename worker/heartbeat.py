@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 import structlog
 
+from worker.beside import Beside
 from worker.inbox import MAX_RENEWALS, Delivery, Inbox, Renewal
 
 BEATS_PER_LEASE = 3
@@ -22,7 +21,6 @@ TRIES_PER_BEAT = 4
 CALLS_PER_LEASE = 12
 """A call gets so small a part of the lease for its connection, and as much for its answer."""
 CALL_LEAST_SECONDS = 1
-JOIN_SECONDS = 5
 CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Where there is one, a clock that goes on while the machine sleeps, as the queue's does."""
 
@@ -90,30 +88,16 @@ def _ignore() -> None:
 LeaseEnd = Callable[[Lease], None]
 
 
-class Heartbeat:
+class Heartbeat(Beside):
     """Renews the leases of all messages in hand, at a third of their length."""
 
     def __init__(self, inbox: Inbox, lease_seconds: float) -> None:
+        super().__init__("heartbeat")
         self._inbox = inbox
         self._lease_seconds = lease_seconds
         self._beat_seconds = lease_seconds / BEATS_PER_LEASE
         self._held: list[Lease] = []
         self._lock = threading.Lock()
-        self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._left.set()
-        self._thread.join(JOIN_SECONDS)
 
     @contextmanager
     def hold(

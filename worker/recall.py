@@ -4,15 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import structlog
 
 from pipeline.run import Run, RunState
+from worker.beside import Beside
 
 LOOK_SECONDS = 15
-JOIN_SECONDS = 5
 
 log = structlog.get_logger()
 
@@ -26,31 +24,17 @@ class Wanted:
     recalled: bool = False
 
 
-class Recall:
+class Recall(Beside):
     """Looks at the runs of all pages under way, again and again."""
 
     def __init__(
         self, load_run: Callable[[str], Run | None], look_seconds: float = LOOK_SECONDS
     ) -> None:
+        super().__init__("recall")
         self._load_run = load_run
         self._look_seconds = look_seconds
         self._held: list[Wanted] = []
         self._lock = threading.Lock()
-        self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recall", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._left.set()
-        self._thread.join(JOIN_SECONDS)
 
     @contextmanager
     def watch(self, run_id: str, revoke: Callable[[], None]) -> Iterator[Wanted]:

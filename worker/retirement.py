@@ -2,18 +2,18 @@
 
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 import structlog
 
+from worker.beside import Beside
+
 LOOK_SECONDS = 15
-JOIN_SECONDS = 5
 
 log = structlog.get_logger()
 
 
-class Retirement:
+class Retirement(Beside):
     """Looks whether the worker's job was retired, before it begins and then again and again.
 
     `is_retired` is None for a worker that is no job of a run: it stays. `told` is set when it was;
@@ -23,27 +23,16 @@ class Retirement:
     def __init__(
         self, is_retired: Callable[[], bool] | None, look_seconds: float = LOOK_SECONDS
     ) -> None:
+        super().__init__("retirement")
         self.told = threading.Event()
         self._is_retired = is_retired
         self._look_seconds = look_seconds
-        self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="retirement", daemon=True)
 
     def __enter__(self) -> Self:
         if self._is_retired is not None:
             self.look()
-            self._thread.start()
+            super().__enter__()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._left.set()
-        if self._thread.ident is not None:
-            self._thread.join(JOIN_SECONDS)
 
     def look(self) -> None:
         """Look once; what cannot be read is read the next time."""

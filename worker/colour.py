@@ -47,9 +47,12 @@ def to_srgb(load: Callable[[], pyvips.Image], samples: Samples | None) -> pyvips
         background = BACKGROUNDS.get(image.interpretation, [WHITE_8])
         opaque = WHITE_16 if image.format == "ushort" else WHITE_8
         image = image.flatten(background=background, max_alpha=opaque)
-    gray = image.interpretation in GRAY
-    image = _apply_profile(image).colourspace("b-w" if gray else "srgb").cast("uchar")
-    return image.extract_band(0, n=1 if gray else COLOUR_BANDS)
+    wanted, bands = ("b-w", 1) if image.interpretation in GRAY else ("srgb", COLOUR_BANDS)
+    image = _apply_profile(image)
+    if (image.interpretation, image.bands, image.format) == (wanted, bands, "uchar"):
+        # Steps that change nothing take libvips a cleared buffer each, for every band of rows.
+        return image
+    return image.colourspace(wanted).cast("uchar").extract_band(0, n=bands)
 
 
 def _without_unknown_bands(image: pyvips.Image, samples: Samples | None) -> pyvips.Image:

@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
+import pyvips
 from PIL import Image
 
 from tests import photographs, profiles
@@ -18,6 +19,7 @@ from tests.differences import Figures
 from tests.files import write_jp2, write_pillow, write_png_16, write_tiff
 from tests.photographs import deep_in_srgb, in_cmyk, in_srgb
 from tests.pixels import open_pixels
+from worker.colour import to_srgb
 
 PROFILES = {
     "sRGB": profiles.srgb,
@@ -245,3 +247,10 @@ def test_cmyk_with_a_wrong_profile_comes_out_as_if_it_had_none(
     file = write_tiff(tmp_path / "print.tif", inks, photometric="separated", iccprofile=icc)
     expected = in_srgb(inks, profiles.cmyk(), "CMYK")
     figures.check(f"tif CMYK, wrong profile {profile}", open_pixels(file, tmp_path), expected)
+
+
+@pytest.mark.parametrize(("interpretation", "bands"), [("srgb", 3), ("b-w", 1)])
+def test_pixels_that_need_no_conversion_are_left_alone(interpretation: str, bands: int) -> None:
+    """Each step of libvips clears, and fills, a buffer for each band of rows."""
+    image = pyvips.Image.black(8, 8, bands=bands).copy(interpretation=interpretation)
+    assert to_srgb(lambda: image, None) is image

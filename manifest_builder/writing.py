@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipeline.storage import (
@@ -12,10 +11,7 @@ from pipeline.storage import (
     Storage,
     TooLarge,
 )
-
-MAX_WRITES = 16
-"""Documents that are compared and written side by side: more hide more of a store's latency, and
-are held in memory meanwhile, of which that of an item of 10,000 pages takes 20 MB."""
+from pipeline.threads import call_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +33,10 @@ class Writer:
     def write_all(self, documents: Iterable[tuple[str, bytes]]) -> None:
         """Have documents lie at their keys; while some are written, the next are made.
 
-        They are made in the caller's thread: in several, Python would make none sooner.
+        They are made in the caller's thread: in several, Python would make none sooner. Those under
+        way are held in memory, of which that of an item of 10,000 pages takes 20 MB.
         """
-        under_way: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(MAX_WRITES) as writers:
-            for key, content in documents:
-                if len(under_way) == MAX_WRITES:
-                    under_way.popleft().result()
-                under_way.append(writers.submit(self.write, key, content))
-            for written in under_way:
-                written.result()
+        deque(call_all(lambda document: self.write(*document), documents), maxlen=0)
 
     def _has(self, key: str, content: bytes) -> bool:
         try:

@@ -4,7 +4,6 @@
 Adapter: the only importer of obstore.
 """
 
-import asyncio
 import errno
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +26,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 from pipeline.checks import printable
 from pipeline.errors import PermanentError, TransientError
 from pipeline.layout import Listed
+from pipeline.threads import call_all
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -65,8 +65,6 @@ STATUS = re.compile(r"status code: [^:\n]*")
 CODE = re.compile(r"<Code>([^<]*)</Code>")
 MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
-MAX_PUTS = 32
-"""Uploads one image may have under way: hides the store's latency, bounds the memory."""
 CHUNK_BYTES = 1 << 20
 """Of a download, at a time: memory that malloc keeps, where larger pieces are new memory each."""
 
@@ -177,31 +175,13 @@ class Storage:
     def write_all(
         self, contents: Iterable[tuple[str, bytes | Path]], content_type: str, max_age: int
     ) -> int:
-        """Put many objects, `MAX_PUTS` at a time; return how many there were."""
-        return asyncio.run(self._put_all(contents, self._attributes(content_type, max_age)))
+        """Put many objects, several at once; return how many there were."""
 
-    async def _put_all(
-        self, contents: Iterable[tuple[str, bytes | Path]], attributes: dict[str, str] | None
-    ) -> int:
-        places = asyncio.Semaphore(MAX_PUTS)
-        count = 0
+        def put(item: tuple[str, bytes | Path]) -> int:
+            self.write(*item, content_type, max_age)
+            return 1
 
-        async def put(key: str, content: bytes | Path) -> None:
-            try:
-                with _translated(key):
-                    await obstore.put_async(self._store, key, content, attributes=attributes)
-            finally:
-                places.release()
-
-        try:
-            async with asyncio.TaskGroup() as puts:
-                for key, content in contents:
-                    await places.acquire()
-                    puts.create_task(put(key, content))
-                    count += 1
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
-        return count
+        return sum(call_all(put, contents))
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""

@@ -14,11 +14,12 @@ import pytest
 from console.embedded import EmbeddedCloud
 from manifest_builder.build import Publisher, finish_run
 from manifest_builder.items import sort_items
-from manifest_builder.writing import MAX_WRITES, Writer
+from manifest_builder.writing import Writer
 from pipeline.dynamo_table import MAX_BATCH_KEYS
 from pipeline.errors import TilepoolError
 from pipeline.run import SHARDS, Page, Plan
 from pipeline.storage import Storage, open_storage
+from pipeline.threads import MAX_THREADS
 from tests.builders import a_message, a_plan, done
 from tests.builds import building, publish, write_csv
 
@@ -116,17 +117,17 @@ def test_no_more_documents_are_made_than_are_being_written(plan: Plan) -> None:
 
     def documents() -> Iterator[tuple[str, bytes]]:
         nonlocal made
-        for number in range(5 * MAX_WRITES):
+        for number in range(5 * MAX_THREADS):
             made += 1
             yield f"document{number}", b"{}"
 
     Writer(Slow(plan)).write_all(documents())
-    assert max(ahead) <= MAX_WRITES
+    assert max(ahead) <= MAX_THREADS
 
 
 def test_a_document_that_cannot_be_written_ends_the_build(plan: Plan, dest: Path) -> None:
     (dest / "bad").mkdir()
-    documents = [(f"document{number}", b"{}") for number in range(3 * MAX_WRITES)]
+    documents = [(f"document{number}", b"{}") for number in range(3 * MAX_THREADS)]
     with pytest.raises(TilepoolError, match="bad"):
         Writer(open_storage(plan.dest_store)).write_all([*documents, ("bad", b"{}")])
 

@@ -8,13 +8,13 @@ import pytest
 from pipeline.errors import PermanentError, TilepoolError, TransientError
 from pipeline.storage import (
     JPEG_TYPE,
-    MAX_PUTS,
     Forbidden,
     MissingObject,
     Storage,
     TooLarge,
     open_storage,
 )
+from pipeline.threads import MAX_THREADS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -211,9 +211,9 @@ def test_many_objects_are_written_at_once_and_counted(storage: Storage, tmp_path
     file = tmp_path / "file"
     file.write_bytes(b"from a file")
     contents: list[tuple[str, bytes | Path]] = [
-        (f"t/{number}", str(number).encode()) for number in range(3 * MAX_PUTS)
+        (f"t/{number}", str(number).encode()) for number in range(3 * MAX_THREADS)
     ]
-    assert storage.write_all([*contents, ("t/file", file)], JPEG_TYPE, 60) == 3 * MAX_PUTS + 1
+    assert storage.write_all([*contents, ("t/file", file)], JPEG_TYPE, 60) == 3 * MAX_THREADS + 1
     assert storage.read("t/file") == b"from a file"
     assert all(storage.read(key) == content for key, content in contents)
 

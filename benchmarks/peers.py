@@ -1,5 +1,6 @@
 """What a user would pick instead, on the same images: CPU, time, memory, disk and requests."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks import scripts, tools
@@ -37,6 +38,12 @@ Value = Callable[[Figures], float | None]
 def peak_megabytes(result: Result) -> float:
     """Return the largest process's resident set."""
     return result.usage.peak_bytes / MB
+
+
+def busy_percent(result: Result) -> float:
+    """Return how much of all cores' time a contestant took, with the servers that it used."""
+    taken = result.usage.cpu_seconds + result.server_seconds + result.cloud_seconds
+    return 100 * taken / (result.wall_seconds * (os.cpu_count() or 1))
 
 
 def _cpu_of(label: str) -> Value:
@@ -100,7 +107,7 @@ def _images(seen: Mapping[Kind, Figures]) -> str:
 
 def _contest(figures: Figures) -> str:
     rows = [
-        [label, *_cpu(figures, label), *["–"] * 6]
+        [label, *_cpu(figures, label), *["–"] * 7]
         for label in (WHEEL, DEBIAN)
         if label in figures.bare
     ]
@@ -118,6 +125,7 @@ def _contest(figures: Figures) -> str:
         "MB to disk beyond the source",
         "rclone's CPU s",
         "moto's CPU s",
+        "of the cores' time, all of these, %",
     ]
     return table(head, rows)
 
@@ -136,7 +144,7 @@ def _cpu(figures: Figures, label: str) -> Iterator[str]:
 def _others(figures: Figures, label: str) -> Iterator[str]:
     """Yield what of a contestant is not its CPU time, in the order of the table's columns."""
     if label not in figures.repeats:
-        yield from ["–"] * 6
+        yield from ["–"] * 7
         return
     images = len(figures.given(label))
     for started in (False, True):
@@ -146,6 +154,7 @@ def _others(figures: Figures, label: str) -> Iterator[str]:
     yield number(figures.written(label) / MB)
     yield number(figures.median(label, lambda result: result.server_seconds / images))
     yield number(figures.median(label, lambda result: result.cloud_seconds / images))
+    yield number(figures.median(label, busy_percent))
 
 
 def _with_sample(figures: Figures, label: str) -> str:

@@ -27,5 +27,5 @@ def test_nothing_is_unpickled_evaluated_or_handed_to_a_shell(module: str) -> Non
 def test_only_the_tiling_pool_has_processes_of_multiprocessing() -> None:
     """multiprocessing pickles: its pipes lead to own children alone."""
     users = {module for module in MODULES if "multiprocessing" in top_level(imports(module))}
-    assert users <= {"worker/processes.py", "worker/confinement.py"}
-    assert Path(ROOT / "worker/processes.py").exists()
+    assert users <= {"worker/forking.py", "worker/confinement.py"}
+    assert Path(ROOT / "worker/forking.py").exists()

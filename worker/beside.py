@@ -26,9 +26,13 @@ class Beside(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._left.set()
+        self._leave()
         if self._thread.ident is not None:
             self._thread.join(JOIN_SECONDS)
+
+    def _leave(self) -> None:
+        """Have the thread end."""
+        self._left.set()
 
     @abstractmethod
     def _run(self) -> None:

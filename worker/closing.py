@@ -9,7 +9,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol
 
 import structlog
@@ -118,17 +117,6 @@ class Closing(Beside):
         self._hurried = False
         self._changed = threading.Condition()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._left.set()
-        with self._changed:
-            self._changed.notify()
-        super().__exit__(kind, error, traceback)
-
     def add(self, page: Settled) -> None:
         with self._changed:
             if not self._pages:
@@ -139,6 +127,11 @@ class Closing(Beside):
     def hurry(self) -> None:
         with self._changed:
             self._hurried = bool(self._pages)
+            self._changed.notify()
+
+    def _leave(self) -> None:
+        super()._leave()
+        with self._changed:
             self._changed.notify()
 
     def _run(self) -> None:

@@ -80,7 +80,7 @@ class _Strip:
     def __init__(self, side: int, width: int) -> None:
         self._side = side
         self._lefts = range(0, width, side)
-        self._last_width = width - self._lefts[-1]
+        self._width, self._last_width = min(side, width), width - self._lefts[-1]
         self._tiles: Pixels | None = None
         self._filled = 0
 
@@ -90,7 +90,7 @@ class _Strip:
         The last tile of a row may be narrower, and those of the last row lower.
         """
         if self._tiles is None:
-            shape = (len(self._lefts), self._side, self._side, rows.shape[2])
+            shape = (len(self._lefts), self._side, self._width, rows.shape[2])
             self._tiles = np.empty(shape, np.uint8)
         while len(rows):
             part, rows = np.split(rows, [self._side - self._filled])

@@ -1,9 +1,20 @@
 """What the stages' code logs reaches the terminal where it is wanted, and nowhere else."""
 
+from collections.abc import Iterator
+
 import pytest
 import structlog
 
 from console.events import told_to
+
+
+@pytest.fixture(autouse=True)
+def _as_structlog_comes() -> Iterator[None]:
+    """Other tests of this process may have configured it."""
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**configured)
 
 
 def test_events_are_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:

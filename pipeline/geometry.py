@@ -81,16 +81,19 @@ class Pyramid:
         """Return the size of the level that is one tile."""
         return self.level(self.scale_factors[-1])
 
-    @property
+    @cached_property
     def full(self) -> Size:
-        """Return the size of `full/max`: the image's own, or scaled down to `max_size`."""
-        longest = max(self.width, self.height)
-        if longest <= self.max_size:
-            return Size(self.width, self.height)
-        return Size(
-            max(1, self.width * self.max_size // longest),
-            max(1, self.height * self.max_size // longest),
-        )
+        """Return the size of `full/max`: that of the largest level within `max_size`."""
+        levels = (self.level(factor) for factor in self.scale_factors)
+        return next(size for size in levels if max(size) <= self.max_size)
+
+    @property
+    def widest(self) -> int:
+        """Return the width of the whole image in a box of `full`'s long side, rounded down.
+
+        `full` itself is rounded up, as its level is. A thumbnail may not be wider.
+        """
+        return self.width * max(self.full) // max(self.width, self.height)
 
     @cached_property
     def sizes(self) -> tuple[Size, ...]:
@@ -161,8 +164,8 @@ class Pyramid:
             if not is_api_3:
                 paths.setdefault(f"full/{size.width},", size)
         for width in {*THUMBNAIL_WIDTHS_PX, *self.thumbnail_widths}:
-            size = Size(width, max(1, round(self.height * width / self.width)))
-            if size.width <= self.full.width and size.height <= self.full.height:
+            if width <= self.widest:
+                size = Size(width, max(1, round(self.height * width / self.width)))
                 paths.setdefault(f"full/{width},", size)
         by_size: dict[Size, list[str]] = {}
         for name, size in paths.items():

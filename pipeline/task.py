@@ -40,7 +40,7 @@ BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/-]{0,255}")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to tile; all sizes are in pixels, `max_size` is the long side of `full/max`."""
+    """How to tile; all sizes are in pixels, `max_size` is the long side of `full/max` at most."""
 
     tile_size: int = TILE_SIZE_PX
     quality: int = JPEG_QUALITY
@@ -265,7 +265,13 @@ class _Reader:
         }
         if _THUMBNAIL_WIDTHS in given:
             values["thumbnail_widths"] = self._widths(given[_THUMBNAIL_WIDTHS])
-        self.values["options"] = Options(**values)
+        options = Options(**values)
+        if options.max_size < 2 * options.tile_size:
+            # `full/max` may be half of it, and nothing larger may be asked for, a tile neither.
+            self.errors.append(
+                f"options: maxSize: expected twice tileSize, {2 * options.tile_size:,}, or more"
+            )
+        self.values["options"] = options
         self.values["defaults"] = read_defaults(given, self.errors)
 
     def _widths(self, given: object) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ def _identity(service_url: str, pyramid: Pyramid) -> dict[str, Any]:
     if pyramid.full != (pyramid.width, pyramid.height):
         # The box that `full/max` fits, not its size: these limit tiles as well, and Allmaps throws
         # at a tile that is larger (a strip of 60,000 by 400 would have a maxHeight of 109).
-        limits = {"maxWidth": pyramid.max_size, "maxHeight": pyramid.max_size}
+        limits = dict.fromkeys(("maxWidth", "maxHeight"), max(pyramid.full))
     protocol = {"protocol": "http://iiif.io/api/image"}
     dimensions = {"width": pyramid.width, "height": pyramid.height}
     if pyramid.image_api == 2:  # noqa: PLR2004  # the version's own number

@@ -12,7 +12,7 @@ from pipeline.layout import has_utf8_form
 from pipeline.task import Options, parse_options
 from worker.budget import MAX_PARTS, MAX_PIXELS
 
-TILING_VERSION = 3
+TILING_VERSION = 4
 """Raise it when the same source and options give other tiles than before."""
 
 

@@ -18,20 +18,18 @@ from worker.spool import Spool
 def write_files(source: Source, pyramid: Pyramid, quality: int, spool: Spool) -> None:
     """Put every image file of a service into the spool, by its path below the service."""
     top = _Level(pyramid, 0, quality, spool)
-    whole = Size(pyramid.width, pyramid.height)
-    full = BandedJpeg(whole.height, quality) if whole in pyramid.whole_images else None
     for rows in source.rows():
-        if full is not None:
-            full.add(rows)
         top.add(rows)
     top.finish()
     kept = top.kept()
     for size, paths in pyramid.whole_images.items():
-        if size == whole and full is not None:
-            jpeg = full.finish()
-        else:
-            jpeg = _whole_image(source, size, kept, quality)
-        spool.add(paths, jpeg)
+        if size != pyramid.full or _is_kept(size):
+            spool.add(paths, _whole_image(source, size, kept, quality))
+
+
+def _is_kept(size: Size) -> bool:
+    """Tell whether a level is small enough to be kept whole."""
+    return max(size) <= LISTED_SIZE_MAX_PX
 
 
 def _whole_image(source: Source, size: Size, kept: Sequence[Pixels], quality: int) -> bytes:
@@ -39,7 +37,7 @@ def _whole_image(source: Source, size: Size, kept: Sequence[Pixels], quality: in
     large = [level for level in kept if level.shape[1] >= size.width]
     if large and large[-1].shape[0] >= size.height:
         return encode(_resize(large[-1], size), quality)
-    # Larger than what is kept of the pyramid: another pass.
+    # A thumbnail larger than what is kept of the pyramid, as of tall images: another pass.
     return source.resized(size, quality)
 
 
@@ -123,19 +121,21 @@ class _Level:
         self._pairs = _Rows(band_rows(self._size.width))
         self._top = 0
         self._kept: list[Pixels] = []
+        is_full = self._size == pyramid.full and not _is_kept(self._size)
+        self._full = BandedJpeg(self._size.height, quality) if is_full else None
         last = number + 1 == len(pyramid.scale_factors)
         self._below = None if last else _Level(pyramid, number + 1, quality, spool)
 
     def add(self, rows: Pixels) -> None:
         """Take the next rows, from the top."""
-        if max(self._size) <= LISTED_SIZE_MAX_PX:
+        if _is_kept(self._size):
             self._kept.append(rows.copy())
         if self._below is None:
             return
         for tiles in self._strip.add(rows):
             self._write(tiles)
         for band in self._pairs.add(rows):
-            self._below.add(_halve(band))
+            self._add_below(band, self._below)
 
     def finish(self) -> None:
         """Take the end."""
@@ -144,13 +144,20 @@ class _Level:
         for tiles in self._strip.finish():
             self._write(tiles)
         for band in self._pairs.finish():
-            self._below.add(_halve(band))
+            self._add_below(band, self._below)
+        if self._full is not None:
+            self._spool.add(self._pyramid.whole_images[self._size], self._full.finish())
         self._below.finish()
 
     def kept(self) -> list[Pixels]:
         """Return the levels that are small enough to be kept whole, largest first."""
         below = [] if self._below is None else self._below.kept()
         return [np.concatenate(self._kept), *below] if self._kept else below
+
+    def _add_below(self, band: Pixels, below: "_Level") -> None:
+        if self._full is not None:
+            self._full.add(band)
+        below.add(_halve(band))
 
     def _write(self, tiles: Sequence[Pixels]) -> None:
         side, factor = self._pyramid.tile_size, self._factor

@@ -8,6 +8,7 @@ https://iiif.io/api/image/3.0/implementation/#3-tile-region-parameter-calculatio
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from typing import NamedTuple
 
@@ -97,12 +98,18 @@ class Service:
     @property
     def full(self) -> Size:
         """Return the size of `full/max`."""
-        scale = 1.0
+        return Size(*(max(1, round(side * self._scale)) for side in self.size))
+
+    @property
+    def _scale(self) -> Fraction:
+        """Return how large the whole image may be asked for, of its own size."""
+        scale = Fraction(1)
         if self.limit is not None:
-            scale = min(scale, self.limit.width / self.width, self.limit.height / self.height)
+            boxed = zip(self.limit, self.size, strict=True)
+            scale = min(scale, *(Fraction(limit, side) for limit, side in boxed))
         if self.max_area is not None:
-            scale = min(scale, math.sqrt(self.max_area / (self.width * self.height)))
-        return Size(*(max(1, round(side * scale)) for side in self.size))
+            scale = min(scale, Fraction(math.sqrt(self.max_area / (self.width * self.height))))
+        return scale
 
     def count(self) -> int:
         """Return how many tiles there are, without naming them."""
@@ -180,8 +187,8 @@ class Service:
 
     def _thumbnails(self) -> Iterator[ImageFile]:
         for width in THUMBNAIL_WIDTHS_PX:
-            size = Size(width, max(1, round(self.height * width / self.width)))
-            if size.width <= self.full.width and size.height <= self.full.height:
+            if width <= self.width * self._scale:
+                size = Size(width, max(1, round(self.height * width / self.width)))
                 yield _file(
                     "full", f"{width},", self.whole, size, slack=1, asked_by=UNIVERSAL_VIEWER
                 )

@@ -35,7 +35,8 @@ def sides(tile_size: int) -> st.SearchStrategy[int]:
 @st.composite
 def any_pyramid(draw: st.DrawFn) -> Pyramid:
     tile_size = draw(st.sampled_from([256, 512, 1024, 2048]) | st.integers(256, 2048))
-    max_size = draw(st.sampled_from([2048, 16_384, 65_500]) | st.integers(2048, 65_500))
+    least = max(2048, 2 * tile_size)
+    max_size = draw(st.sampled_from([least, 16_384, 65_500]) | st.integers(least, 65_500))
     width, height = draw(sides(tile_size)), draw(sides(tile_size))
     thin = st.tuples(st.integers(60_000, 200_000), st.integers(1, 40))
     if draw(st.integers(0, 9)) == 0:
@@ -153,16 +154,18 @@ def test_full_is_within_its_limit_and_never_larger_than_the_image(pyramid: Pyram
     full = pyramid.full
     assert min(full) >= 1
     assert max(full) <= pyramid.max_size
+    assert max(full) > pyramid.tile_size or full == (pyramid.width, pyramid.height)
     assert full.width <= pyramid.width
     assert full.height <= pyramid.height
 
 
 @given(any_pyramid())
-def test_full_is_the_image_itself_where_that_is_within_the_limit(pyramid: Pyramid) -> None:
+def test_full_is_the_largest_level_within_the_limit(pyramid: Pyramid) -> None:
     if max(pyramid.width, pyramid.height) <= pyramid.max_size:
         assert pyramid.full == (pyramid.width, pyramid.height)
     else:
-        assert max(pyramid.full) == pyramid.max_size
+        (factor,) = [f for f in pyramid.scale_factors if pyramid.level(f) == pyramid.full]
+        assert max(pyramid.level(factor // 2)) > pyramid.max_size
 
 
 @given(any_pyramid())
@@ -261,7 +264,8 @@ def spec_paths(pyramid: Pyramid) -> set[str]:
     parts |= {f"full/{w},{h}" for w, h in listed}
     parts |= {named(pyramid, "full", w, h) for w, h in listed}
     # 7: thumbnails, never wider than the image, nor than what full/max shows of it.
-    widest = min(width, width * pyramid.max_size // max(width, height))
+    allowed = max(side for _, *level in levels if (side := max(level)) <= pyramid.max_size)
+    widest = width * allowed // max(width, height)
     parts |= {f"full/{w}," for w in (90, 200, *pyramid.thumbnail_widths) if w <= widest}
     return {f"{part}/0/default.jpg" for part in parts}
 

@@ -444,6 +444,13 @@ def test_options_keep_to_their_ranges(name: str, attribute: str, least: int, mos
         assert only_error_of(task_body(options={name: wrong})) == expected
 
 
+def test_full_max_must_have_room_for_two_tiles() -> None:
+    body = task_body(options={"tileSize": 2000, "maxSize": 4000})
+    assert parse_task(body).options.max_size == 4000
+    body = task_body(options={"tileSize": 2000, "maxSize": 3999})
+    assert only_error_of(body) == "options: maxSize: expected twice tileSize, 4,000, or more"
+
+
 @pytest.mark.parametrize("widths", [[], [16, 2048], [400] * 16])
 def test_widths_of_thumbnails_are_accepted(widths: list[int]) -> None:
     task = parse_task(task_body(options={"thumbnailWidths": widths}))

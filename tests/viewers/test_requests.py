@@ -39,7 +39,10 @@ def every_service() -> Iterator[tuple[Service, frozenset[str]]]:
         TILE_SIZES, (2048, 16_384), (3, 2), ((), (64, 400, 2000))
     ):
         options = Options(
-            tile_size=tile_size, max_size=max_size, image_api=image_api, thumbnail_widths=widths
+            tile_size=tile_size,
+            max_size=max(max_size, 2 * tile_size),
+            image_api=image_api,
+            thumbnail_widths=widths,
         )
         for width, height in sizes(tile_size):
             yield published(width, height, options)
@@ -70,9 +73,11 @@ def test_a_viewer_misses_nothing(
 def any_options(draw: st.DrawFn) -> Options:
     """Draw what concerns the files."""
     widths = st.lists(st.integers(16, 2048), max_size=3).map(tuple)
+    tile_size = draw(st.sampled_from(TILE_SIZES) | st.integers(256, 2048))
+    least = max(2048, 2 * tile_size)
     return Options(
-        tile_size=draw(st.sampled_from(TILE_SIZES) | st.integers(256, 2048)),
-        max_size=draw(st.sampled_from([2048, 16_384, 65_500]) | st.integers(2048, 65_500)),
+        tile_size=tile_size,
+        max_size=draw(st.sampled_from([least, 16_384, 65_500]) | st.integers(least, 65_500)),
         image_api=draw(st.sampled_from([3, 2])),
         thumbnail_widths=draw(widths),
     )

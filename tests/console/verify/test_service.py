@@ -37,6 +37,7 @@ def paths(service: Service) -> set[str]:
 def test_all_that_tilepool_writes_is_looked_for_and_nothing_else(
     width: int, height: int, tile_size: int, max_size: int, image_api: int
 ) -> None:
+    max_size = max(max_size, 2 * tile_size)
     pyramid = Pyramid(width, height, tile_size, max_size, image_api)
     service = parse_info(parse_document(info_json("https://x.org/i", pyramid)))
     assert paths(service) == pyramid.paths

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
@@ -22,6 +23,8 @@ from pipeline.layout import (
 from pipeline.storage import INFO_TYPES, JPEG_TYPE, JSON_TYPE, PRESENTATION_TYPE, csv_type
 
 HOST = "127.0.0.1"
+POLL_SECONDS = 0.1
+"""An interrupt may take twice as long."""
 MAX_SHOWN = 20
 CONTENT_TYPES = {
     MANIFEST_FILE: PRESENTATION_TYPE,
@@ -51,9 +54,16 @@ def serve_folder(folder: Path, port: int, say: Callable[[str], None]) -> None:
         say(f"Serving {folder} at {url} (Ctrl-C to stop)")
         for line in describe(folder, url):
             say(line)
+        # Not by this thread: an interrupt that comes while socketserver starts the thread of a
+        # request is lost, for `threading` makes an error of it, which socketserver only prints.
+        serving = threading.Thread(target=server.serve_forever, args=[POLL_SECONDS], daemon=True)
+        serving.start()
         try:
-            server.serve_forever()
+            while serving.is_alive():
+                # The system may give a signal to a thread that begins. This one has to look for it.
+                serving.join(POLL_SECONDS)
         except KeyboardInterrupt:
+            server.shutdown()
             say("Stopped.")
 
 

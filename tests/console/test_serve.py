@@ -3,13 +3,18 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.parse import quote
+from subprocess import DEVNULL, PIPE
+from time import sleep
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -190,6 +195,34 @@ def test_a_port_that_is_taken_is_a_usage_error(host: Host) -> None:
     with pytest.raises(ConsoleError, match=f"--port: {host.port}") as caught:
         serve_folder(host.folder, host.port, print)
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("tenths", range(5))
+def test_it_ends_when_told_to_however_much_it_is_asked(host: Host, tenths: int) -> None:
+    command = [sys.executable, "-m", "console", "serve", str(host.folder), "--port", "0"]
+    with (
+        subprocess.Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as server,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        assert server.stdout is not None
+        port = urlsplit(server.stdout.readline().partition(" at ")[2].split()[0]).port
+        assert port is not None
+        asking = [threads.submit(ask_on, Host(host.folder, port)) for _ in range(8)]
+        while not any(one.running() for one in asking):
+            sleep(0.01)
+        sleep(tenths / 10)
+        server.terminate()
+        try:
+            server.wait(TIMEOUT_SECONDS)
+        finally:
+            server.kill()
+
+
+def ask_on(host: Host) -> None:
+    """Ask a server until it is gone."""
+    with suppress(OSError, HTTPException):
+        while True:
+            host.ask("/none")
 
 
 # What is told before it serves

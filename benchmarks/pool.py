@@ -193,7 +193,9 @@ def _ends() -> str:
     return (
         "The start, as `pipeline.pool.start_workers` has it (a Lambda lasts"
         f" {LAMBDA_SECONDS} s, Batch takes 50 SubmitJob/s), and the end of a run of"
-        f" {DRAINED_IMAGES} images of one second for each worker.\n\n{_table(header, rows)}"
+        f" {DRAINED_IMAGES} images of one second for each worker. It takes a minute more where two"
+        " workers see the run complete at once: the second then looks after the first's final job."
+        f"\n\n{_table(header, rows)}"
     )
 
 

@@ -258,6 +258,7 @@ class _Reader:
             return
         known = {*_OPTIONS, _THUMBNAIL_WIDTHS, *DEFAULTS}
         self.errors += unknown_names(given, known, "options: ")
+        mistakes = len(self.errors)
         values: dict[str, Any] = {
             attribute: self._whole(given[name], f"options: {name}", least, most)
             for name, (attribute, least, most) in _OPTIONS.items()
@@ -266,7 +267,7 @@ class _Reader:
         if _THUMBNAIL_WIDTHS in given:
             values["thumbnail_widths"] = self._widths(given[_THUMBNAIL_WIDTHS])
         options = Options(**values)
-        if options.max_size < 2 * options.tile_size:
+        if options.max_size < 2 * options.tile_size and len(self.errors) == mistakes:
             # `full/max` may be half of it, and nothing larger may be asked for, a tile neither.
             self.errors.append(
                 f"options: maxSize: expected twice tileSize, {2 * options.tile_size:,}, or more"

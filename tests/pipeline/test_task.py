@@ -449,6 +449,8 @@ def test_full_max_must_have_room_for_two_tiles() -> None:
     assert parse_task(body).options.max_size == 4000
     body = task_body(options={"tileSize": 2000, "maxSize": 3999})
     assert only_error_of(body) == "options: maxSize: expected twice tileSize, 4,000, or more"
+    body = task_body(options={"tileSize": 2000, "maxSize": "4000"})
+    assert only_error_of(body) == "options: maxSize: expected a whole number from 2048 to 65500"
 
 
 @pytest.mark.parametrize("widths", [[], [16, 2048], [400] * 16])

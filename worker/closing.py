@@ -21,7 +21,7 @@ from worker.beside import Beside
 from worker.heartbeat import Heartbeat
 from worker.inbox import Delivery
 
-CLOSE_SECONDS = 5
+CLOSE_SECONDS = 10
 """The longest that a settled page waits for others."""
 RETURN_SECONDS = 30
 """After so long a message comes back whose page could not be ended."""

@@ -5,6 +5,8 @@ tiles as soon as it has a row of them. So memory is bound by the width, and an i
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -14,30 +16,59 @@ from worker.encoding import BandedJpeg, Pixels, band_rows, encode
 from worker.pixels import Source
 from worker.spool import Spool
 
+KEPT_PIXELS = 16_777_216
+"""A level that is kept whole has so many at most (50 MB): what is made of a larger one is decoded
+by itself, as a thumbnail of a long strip."""
+
 
 def write_files(source: Source, pyramid: Pyramid, quality: int, spool: Spool) -> None:
     """Put every image file of a service into the spool, by its path below the service."""
-    top = _Level(pyramid, 0, quality, spool)
+    plan = _Plan(pyramid, quality)
+    top = _Level(plan, 0, spool)
     for rows in source.rows():
         top.add(rows)
     top.finish()
     kept = top.kept()
-    for size, paths in pyramid.whole_images.items():
-        if size != pyramid.full or _is_kept(size):
-            spool.add(paths, _whole_image(source, size, kept, quality))
+    for size in plan.wholes:
+        spool.add(pyramid.whole_images[size], _whole_image(source, size, kept, quality))
 
 
-def _is_kept(size: Size) -> bool:
-    """Tell whether a level is small enough to be kept whole."""
-    return max(size) <= LISTED_SIZE_MAX_PX
+@dataclass(frozen=True)
+class _Plan:
+    """What the levels of a pyramid are for, beside their tiles."""
+
+    pyramid: Pyramid
+    quality: int
+
+    @property
+    def banded(self) -> Size | None:
+        """Return the level that is `full/max`, and encoded band by band as its rows come."""
+        # The level of one tile, which is given away to nobody, is never larger.
+        full = self.pyramid.full
+        return full if max(full) > LISTED_SIZE_MAX_PX else None
+
+    @property
+    def wholes(self) -> list[Size]:
+        """Return the other images of the whole."""
+        return [size for size in self.pyramid.whole_images if size != self.banded]
+
+    @cached_property
+    def kept(self) -> frozenset[Size]:
+        """Return the levels that these are made of, without those that are too large."""
+        levels = [self.pyramid.level(factor) for factor in reversed(self.pyramid.scale_factors)]
+        smallest = (next(level for level in levels if _covers(level, size)) for size in self.wholes)
+        return frozenset(level for level in smallest if level.width * level.height <= KEPT_PIXELS)
+
+
+def _covers(level: Size, size: Size) -> bool:
+    return level.width >= size.width and level.height >= size.height
 
 
 def _whole_image(source: Source, size: Size, kept: Sequence[Pixels], quality: int) -> bytes:
-    """Return an image of the whole, from the smallest kept level that is large enough."""
-    large = [level for level in kept if level.shape[1] >= size.width]
-    if large and large[-1].shape[0] >= size.height:
+    """Return an image of the whole, from the smallest kept level that is large enough, if any."""
+    large = [level for level in kept if _covers(_size(level), size)]
+    if large:
         return encode(_resize(large[-1], size), quality)
-    # A thumbnail larger than what is kept of the pyramid, as of tall images: another pass.
     return source.resized(size, quality)
 
 
@@ -111,24 +142,25 @@ class _Strip:
 class _Level:
     """A level of the pyramid, and those below it."""
 
-    def __init__(self, pyramid: Pyramid, number: int, quality: int, spool: Spool) -> None:
-        self._pyramid = pyramid
-        self._factor = pyramid.scale_factors[number]
-        self._quality = quality
+    def __init__(self, plan: _Plan, number: int, spool: Spool) -> None:
+        self._pyramid = plan.pyramid
+        self._factor = plan.pyramid.scale_factors[number]
+        self._quality = plan.quality
         self._spool = spool
-        self._size = pyramid.level(self._factor)
-        self._strip = _Strip(pyramid.tile_size, self._size.width)
+        self._size = plan.pyramid.level(self._factor)
+        self._strip = _Strip(plan.pyramid.tile_size, self._size.width)
         self._pairs = _Rows(band_rows(self._size.width))
         self._top = 0
+        self._is_kept = self._size in plan.kept
         self._kept: list[Pixels] = []
-        is_full = self._size == pyramid.full and not _is_kept(self._size)
-        self._full = BandedJpeg(self._size.height, quality) if is_full else None
-        last = number + 1 == len(pyramid.scale_factors)
-        self._below = None if last else _Level(pyramid, number + 1, quality, spool)
+        is_full = self._size == plan.banded
+        self._full = BandedJpeg(self._size.height, plan.quality) if is_full else None
+        last = number + 1 == len(plan.pyramid.scale_factors)
+        self._below = None if last else _Level(plan, number + 1, spool)
 
     def add(self, rows: Pixels) -> None:
         """Take the next rows, from the top."""
-        if _is_kept(self._size):
+        if self._is_kept:
             self._kept.append(rows.copy())
         if self._below is None:
             return
@@ -150,7 +182,7 @@ class _Level:
         self._below.finish()
 
     def kept(self) -> list[Pixels]:
-        """Return the levels that are small enough to be kept whole, largest first."""
+        """Return the levels that are kept whole, largest first."""
         below = [] if self._below is None else self._below.kept()
         return [np.concatenate(self._kept), *below] if self._kept else below
 
@@ -166,7 +198,7 @@ class _Level:
         for column, pixels in enumerate(tiles):
             x = column * side * factor
             width = min(side * factor, self._pyramid.width - x)
-            tile = Tile(x, y, width, height, Size(pixels.shape[1], pixels.shape[0]))
+            tile = Tile(x, y, width, height, _size(pixels))
             paths = [p for p in self._pyramid.tile_paths[tile.path] if p not in self._spool]
             if paths:
                 self._spool.add(paths, encode(pixels, self._quality))
@@ -189,8 +221,12 @@ def _halve(rows: Pixels) -> Pixels:
     return halved
 
 
+def _size(pixels: Pixels) -> Size:
+    return Size(pixels.shape[1], pixels.shape[0])
+
+
 def _resize(pixels: Pixels, size: Size) -> Pixels:
-    if (pixels.shape[1], pixels.shape[0]) == size:
+    if _size(pixels) == size:
         return pixels
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     return np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))

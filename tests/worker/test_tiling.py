@@ -116,8 +116,9 @@ def test_an_image_is_decoded_once_and_each_file_encoded_once(
     [
         ((5_000, 2_500), 4_000, (1_000,), 1),
         ((4_999, 2_501), 2_048, (300,), 1),
-        # Larger than the levels that are kept, as its width is not the long side.
-        ((2_500, 5_000), 8_000, (1_800, 600), 2),
+        ((2_500, 5_000), 8_000, (1_800, 600), 1),
+        ((1_000, 12_000), 16_384, (), 1),
+        ((2_100, 9_000), 16_384, (2_048, 600), 2),
     ],
 )
 def test_what_shows_the_whole_image_is_of_its_size_and_like_it(

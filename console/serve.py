@@ -65,6 +65,8 @@ def serve_folder(folder: Path, port: int, say: Callable[[str], None]) -> None:
         except KeyboardInterrupt:
             server.shutdown()
             say("Stopped.")
+        else:
+            raise ConsoleError("the server broke, for the reason above")
 
 
 def make_server(folder: Path, port: int) -> ThreadingHTTPServer:

@@ -213,7 +213,8 @@ def test_it_ends_when_told_to_however_much_it_is_asked(host: Host, tenths: int) 
         sleep(tenths / 10)
         server.terminate()
         try:
-            server.wait(TIMEOUT_SECONDS)
+            assert server.wait(TIMEOUT_SECONDS) == 0
+            assert server.stdout.read().splitlines()[-1] == "Stopped."
         finally:
             server.kill()
 

@@ -39,5 +39,5 @@ def too_narrow(item: Item) -> set[str]:
         f"{image.url}/full/{width},{SUFFIX}"
         for image in item.images
         for width in THUMBNAIL_WIDTHS_PX
-        if width > image.pyramid.full.width
+        if width > image.pyramid.widest
     }

@@ -208,7 +208,7 @@ def _ten_thousand() -> str:
         ("hottest counter's partition, write units/s", outcome.partition_units, ITEM_WRITE_UNITS),
         ("run's row, read units/s", looks.hottest_read_units * large / 100, ITEM_READ_UNITS),
         ("table, write units/s", outcome.write_units, TABLE_WRITE_UNITS),
-        ("messages in flight", large * 2 * IN_HAND[-1], Aws().sqs.in_flight),
+        ("messages in flight", looks.in_flight * large / 100, Aws().sqs.in_flight),
         ("SubmitJob, seconds", large / Aws().batch.submits_per_second, LAMBDA_SECONDS),
         ("PUT/s, of one prefix", puts, S3().puts_per_second),
     )

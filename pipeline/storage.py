@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -31,7 +30,6 @@ from pipeline.threads import call_all
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.auth.boto3 import Boto3CredentialProvider
 
 INFO_TYPES = {
     3: 'application/ld+json;profile="http://iiif.io/api/image/3/context.json"',
@@ -212,7 +210,11 @@ def open_storage(url: str) -> Storage:
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":
-        return Storage(S3Store(parts.netloc, credential_provider=_credentials()))
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        return Storage(
+            S3Store(parts.netloc, credential_provider=Boto3CredentialProvider(ttl=CREDENTIALS_TTL))
+        )
     if parts.scheme == "file":
         folder = Path(unquote(parts.path))
         if not folder.is_dir():
@@ -221,14 +223,6 @@ def open_storage(url: str) -> Storage:
     if parts.scheme == "memory":
         return Storage(MemoryStore())
     raise PermanentError(f"expected s3:// or file://, not {url!r}")
-
-
-@cache
-def _credentials() -> "Boto3CredentialProvider":
-    """Return what all stores of this process ask; it takes 20 ms of computing to make."""
-    from obstore.auth.boto3 import Boto3CredentialProvider
-
-    return Boto3CredentialProvider(ttl=CREDENTIALS_TTL)
 
 
 def _check_size(key: str, size: int, limit_bytes: int | None) -> None:

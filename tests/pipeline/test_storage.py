@@ -3,7 +3,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from pipeline.errors import PermanentError, TilepoolError, TransientError
@@ -282,24 +281,6 @@ def test_a_file_in_the_store_is_written_whole_or_not_at_all(tmp_path: Path) -> N
 
 
 # S3
-
-
-@pytest.mark.usefixtures("bucket")
-def test_all_stores_of_a_process_ask_the_same_for_credentials(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sessions = []
-
-    class Session(boto3.Session):
-        def __init__(self) -> None:
-            sessions.append(self)
-            super().__init__()
-
-    monkeypatch.setattr(boto3, "Session", Session)
-    for name in ("one", "another", "third"):
-        open_storage(f"s3://{name}")
-    # None where a test before has asked.
-    assert len(sessions) <= 1
 
 
 def test_a_bucket_that_is_not_there_is_missing(s3: "S3Client", tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+from pipeline.outbox import MAX_BATCH_ENTRIES
 from tests.chaos.calls import Point
 
 
@@ -90,6 +91,8 @@ EVERY_IMAGE = (
     Point.OUTCOME,
     Point.DELETE,
 )
+BATCHED = {Point.DELETE}
+"""One request is for as many images as have ended meanwhile."""
 BY_TILER = EVERY_IMAGE[:3]
 SEVERAL = (Point.EXPAND, Point.PARTS, Point.SEND_PARTS)
 DISPATCHING = (
@@ -174,6 +177,8 @@ def replay_strikes(random: Random, scale: Scale) -> list[Strike]:
 def _at(
     random: Random, point: Point, moment: Moment, most: int, weapon: Weapon = Weapon.KILL
 ) -> Strike:
+    if point in BATCHED:
+        most = max(1, most // MAX_BATCH_ENTRIES)
     return Strike(point, random.randint(1, most), moment, weapon)
 
 

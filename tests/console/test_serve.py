@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from time import sleep
@@ -195,6 +196,15 @@ def test_a_port_that_is_taken_is_a_usage_error(host: Host) -> None:
     with pytest.raises(ConsoleError, match=f"--port: {host.port}") as caught:
         serve_folder(host.folder, host.port, print)
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_a_server_that_ends_by_itself_is_a_failure(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _server, _seconds: None)
+    with pytest.raises(ConsoleError, match="the server broke") as caught:
+        serve_folder(host.folder, 0, print)
+    assert caught.value.exit_code is ExitCode.FAILED
 
 
 @pytest.mark.parametrize("tenths", range(5))
